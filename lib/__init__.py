@@ -1,0 +1,1 @@
+"""Models, data, attacks, metrics and the path from a parameter to a verdict."""
