@@ -1,0 +1,206 @@
+"""Artefacts: trained nets and long measurements, built once, named by their key, verified when loaded.
+
+    net = Artefact(train_source, {"dataset": "cifar100", "seed": 0})     # not built yet
+    result = Artefact(fine_tune, {"source": net, "seed": 0}).value()     # builds `net` first, then itself
+
+A value is a tree of dicts and lists whose leaves are tensors or plain JSON values. It is stored as one safetensors file:
+the tensors, and in the header the rest of the tree, the provenance and a digest. What is returned is always what was read
+back, so that a first run and a later one see the same bits.
+"""
+
+import fcntl
+import hashlib
+import inspect
+import json
+import struct
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lib.files import set_aside, write_atomically
+from lib.replication.keys import artefact_key, canonical
+from lib.replication.parameters import datasets
+from lib.roots import output_root
+
+
+class DamagedArtefact(ValueError):
+    """A stored artefact whose content does not match its digest, or that cannot be read at all."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """What `build(**arguments)` returns, kept on disk.
+
+    Args:
+        build: a named function of `lib` that returns a tree of tensors and plain values. If it takes `checkpoint`, it is
+            given the path where it may keep partial progress; the file is removed when the build is complete.
+        arguments: plain values, or other artefacts, which are built first and whose values are passed on.
+    """
+
+    build: Callable[..., Any]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def key(self) -> str:
+        """The artefact key; see `lib.replication.keys`."""
+        plain = {name: value.key if isinstance(value, Artefact) else value for name, value in self.arguments.items()}
+        return artefact_key(self.build, plain, surroundings(self.arguments))
+
+    @property
+    def path(self) -> Path:
+        """Where the artefact lies or will lie."""
+        return output_root() / "artefacts" / f"{self.build.__name__}-{self.key[:20]}.safetensors"
+
+    def value(self) -> Any:
+        """The built value: read if it is there and intact, else built under a lock and read back."""
+        return self.value_and_cost()[0]
+
+    def value_and_cost(self) -> tuple[Any, float]:
+        """The value, and the seconds its build took whenever that was."""
+        if (stored := self._read()) is None:
+            inputs = {name: v.value() if isinstance(v, Artefact) else v for name, v in self.arguments.items()}
+            with locked(self.path.with_suffix(".lock")):  # released by the kernel, also after kill -9
+                if (stored := self._read()) is None:  # another process may have built it meanwhile
+                    self._build(inputs)
+                    stored = self._read()
+        assert stored is not None
+        return stored
+
+    def _build(self, inputs: dict[str, Any]) -> None:
+        checkpoint = self.path.with_suffix(".partial")
+        if "checkpoint" in inspect.signature(self.build).parameters:
+            inputs = inputs | {"checkpoint": checkpoint}
+        started = time.perf_counter()
+        value = self.build(**inputs)
+        provenance = {"seconds": time.perf_counter() - started, "key": self.key, "build": self.build.__qualname__}
+        write_atomically(self.path, pack(value, provenance))
+        for leftover in checkpoint.parent.glob(checkpoint.name + "*"):
+            leftover.unlink()
+
+    def _read(self) -> tuple[Any, float] | None:
+        if not self.path.exists():
+            return None
+        try:
+            value, provenance = unpack(self.path.read_bytes())
+        except DamagedArtefact as fault:
+            set_aside(self.path, str(fault))
+            return None
+        return value, provenance["seconds"]
+
+
+def surroundings(arguments: dict[str, Any]) -> dict[str, Any]:
+    """What decides the bits of a build beside its arguments and its code."""
+    import torch
+
+    from lib.data.load import checksum
+
+    device = torch.device(arguments.get("device", "cpu")).type
+    return {
+        "data": {name: checksum(name) for name in datasets({k: v for k, v in arguments.items() if _names_data(k, v)})},
+        "device": device,
+        "precision": torch.get_float32_matmul_precision(),
+        "threads": torch.get_num_threads() if device == "cpu" else None,
+        "torch": torch.__version__.split("+")[0],
+    }
+
+
+def _names_data(name: str, value: Any) -> bool:
+    return not isinstance(value, Artefact) and value is not None
+
+
+@contextmanager
+def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[bool]:
+    """Hold the lock file `path`; yields whether it was got (always, unless `wait` is false)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as stream:
+        try:
+            fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+
+
+def pack(value: Any, provenance: dict[str, Any]) -> bytes:
+    """`value` as the bytes of a safetensors file, its plain part, provenance and digest in the header."""
+    from safetensors.torch import save
+
+    tensors: dict[str, Any] = {}
+    tree = canonical(_strip(value, tensors, "value"))
+    header = {"tree": tree, "provenance": canonical(provenance)}
+    # Two names may share memory (tied weights); safetensors refuses that, so every leaf gets its own.
+    own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    return save(own, header | {"digest": _digest(own, header)})
+
+
+def unpack(content: bytes) -> tuple[Any, dict[str, Any]]:
+    """The value and the provenance in the bytes of an artefact.
+
+    Raises:
+        DamagedArtefact: truncated, altered in any byte, or not an artefact.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        tensors = load(content)
+        (length,) = struct.unpack("<Q", content[:8])
+        header = json.loads(content[8 : 8 + length])["__metadata__"]
+        digest = header.pop("digest")
+    except (SafetensorError, struct.error, KeyError, ValueError) as fault:
+        raise DamagedArtefact(f"not readable: {fault}") from fault
+    if digest != _digest(tensors, header):
+        raise DamagedArtefact("its content does not match its digest")
+    return _restore(json.loads(header["tree"]), tensors), json.loads(header["provenance"])
+
+
+def _digest(tensors: dict[str, Any], header: dict[str, str]) -> str:
+    digest = hashlib.sha256(canonical(header).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(_bytes()).numpy().data)
+    return digest.hexdigest()
+
+
+def _bytes() -> Any:
+    import torch
+
+    return torch.uint8
+
+
+def _strip(value: Any, tensors: dict[str, Any], place: str) -> Any:
+    """Move the tensors of a tree into `tensors`, leaving {"tensor": place}; checks that the rest is plain."""
+    import numpy as np
+    import torch
+
+    if isinstance(value, np.ndarray):
+        value = torch.from_numpy(np.ascontiguousarray(value))
+    if isinstance(value, torch.Tensor):
+        tensors[place] = value
+        return {"tensor": place}
+    if isinstance(value, dict):
+        return {str(name): _strip(item, tensors, f"{place}/{name}") for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strip(item, tensors, f"{place}/{i}") for i, item in enumerate(value)]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and np.isfinite(value)):
+        return value
+    raise TypeError(f"an artefact may hold tensors and plain finite values; {place} is {value!r}")
+
+
+def _restore(tree: Any, tensors: dict[str, Any]) -> Any:
+    match tree:
+        case {"tensor": str(place)} if place in tensors:
+            return tensors[place]
+        case dict():
+            return {name: _restore(item, tensors) for name, item in tree.items()}
+        case list():
+            return [_restore(item, tensors) for item in tree]
+        case _:
+            return tree
