@@ -1,0 +1,26 @@
+"""Nets, one file per family, plain modules that take images in [0, 1] or uint8 and scale them themselves."""
+
+from lib.models.count import parameter_count
+from lib.models.inputs import CentreCrop, PerImageWhitening, Standardise
+from lib.models.lenet import lenet
+from lib.models.mlp import mlp
+from lib.models.small_alexnet import small_alexnet
+from lib.models.small_cnn import norm_free_cnn, small_cnn
+from lib.models.small_inception import small_inception
+from lib.models.vgg import vgg13
+from lib.models.wide_resnet import wide_resnet
+
+__all__ = [
+    "CentreCrop",
+    "PerImageWhitening",
+    "Standardise",
+    "lenet",
+    "mlp",
+    "norm_free_cnn",
+    "parameter_count",
+    "small_alexnet",
+    "small_cnn",
+    "small_inception",
+    "vgg13",
+    "wide_resnet",
+]
