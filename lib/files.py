@@ -1,10 +1,14 @@
-"""Writing a file so that a reader never sees half of it, and setting a damaged one aside."""
+"""Writing a file so that a reader never sees half of it, setting a damaged one aside, and locks between processes."""
 
+import fcntl
 import hashlib
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -36,3 +40,27 @@ def sha256(*contents: bytes) -> str:
         digest.update(len(content).to_bytes(8, "big"))
         digest.update(content)
     return digest.hexdigest()
+
+
+def try_lock(path: Path, *, wait: bool = False, shared: bool = False) -> IO[str] | None:
+    """Lock the file `path`; the lock is held until the returned stream is closed, if need be by the kernel.
+
+    Returns None when another process holds it and we do not `wait`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stream = path.open("w")
+    try:
+        fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        stream.close()
+        return None
+    return stream
+
+
+@contextmanager
+def locked(path: Path, *, shared: bool = False) -> Iterator[None]:
+    """Hold the lock file `path`, waiting for it as long as it takes."""
+    stream = try_lock(path, wait=True, shared=shared)
+    assert stream is not None
+    with stream:
+        yield

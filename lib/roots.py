@@ -1,4 +1,4 @@
-"""Where data sets are read from and where results go, found from the folder of pyproject.toml, never from the working directory."""
+"""Where data sets are read from and results go, found from the folder of pyproject.toml, not the working directory."""
 
 import os
 from pathlib import Path

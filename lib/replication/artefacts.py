@@ -3,27 +3,31 @@
     net = Artefact(train_source, {"dataset": "cifar100", "seed": 0})     # not built yet
     result = Artefact(fine_tune, {"source": net, "seed": 0}).value()     # builds `net` first, then itself
 
-A value is a tree of dicts and lists whose leaves are tensors or plain JSON values. It is stored as one safetensors file:
-the tensors, and in the header the rest of the tree, the provenance and a digest. What is returned is always what was read
-back, so that a first run and a later one see the same bits.
+A value is a tree of dicts and lists whose leaves are tensors or plain JSON values. It is stored as one safetensors
+file: the tensors, and in the header the rest of the tree, the provenance and a digest. What is returned is always what
+was read back, so that a first run and a later one see the same bits.
 """
 
-import fcntl
 import hashlib
 import inspect
 import json
 import struct
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from lib.files import set_aside, write_atomically
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from lib.files import locked, set_aside, write_atomically
 from lib.replication.keys import artefact_key, canonical
 from lib.replication.parameters import datasets
+from lib.replication.provenance import data_checksum
 from lib.roots import output_root
 
 
@@ -36,8 +40,8 @@ class Artefact:
     """What `build(**arguments)` returns, kept on disk.
 
     Args:
-        build: a named function of `lib` that returns a tree of tensors and plain values. If it takes `checkpoint`, it is
-            given the path where it may keep partial progress; the file is removed when the build is complete.
+        build: a named function of `lib` that returns a tree of tensors and plain values. If it takes `checkpoint`, it
+            is given the path where it may keep partial progress; the file is removed when the build is complete.
         arguments: plain values, or other artefacts, which are built first and whose values are passed on.
     """
 
@@ -94,13 +98,10 @@ class Artefact:
 
 def surroundings(arguments: dict[str, Any]) -> dict[str, Any]:
     """What decides the bits of a build beside its arguments and its code."""
-    import torch
-
-    from lib.data.load import checksum
-
-    device = torch.device(arguments.get("device", "cpu")).type
+    plain = {name: value for name, value in arguments.items() if not isinstance(value, Artefact)}
+    device = torch.device(plain.get("device", "cpu")).type
     return {
-        "data": {name: checksum(name) for name in datasets({k: v for k, v in arguments.items() if _names_data(k, v)})},
+        "data": {name: data_checksum(name) for name in datasets(plain)},
         "device": device,
         "precision": torch.get_float32_matmul_precision(),
         "threads": torch.get_num_threads() if device == "cpu" else None,
@@ -108,28 +109,9 @@ def surroundings(arguments: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _names_data(name: str, value: Any) -> bool:
-    return not isinstance(value, Artefact) and value is not None
-
-
-@contextmanager
-def locked(path: Path, *, wait: bool = True, shared: bool = False) -> Iterator[bool]:
-    """Hold the lock file `path`; yields whether it was got (always, unless `wait` is false)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as stream:
-        try:
-            fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError:
-            yield False
-            return
-        yield True
-
-
 def pack(value: Any, provenance: dict[str, Any]) -> bytes:
     """`value` as the bytes of a safetensors file, its plain part, provenance and digest in the header."""
-    from safetensors.torch import save
-
-    tensors: dict[str, Any] = {}
+    tensors: dict[str, torch.Tensor] = {}
     tree = canonical(_strip(value, tensors, "value"))
     header = {"tree": tree, "provenance": canonical(provenance)}
     # Two names may share memory (tied weights); safetensors refuses that, so every leaf gets its own.
@@ -143,9 +125,6 @@ def unpack(content: bytes) -> tuple[Any, dict[str, Any]]:
     Raises:
         DamagedArtefact: truncated, altered in any byte, or not an artefact.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
     try:
         tensors = load(content)
         (length,) = struct.unpack("<Q", content[:8])
@@ -158,26 +137,17 @@ def unpack(content: bytes) -> tuple[Any, dict[str, Any]]:
     return _restore(json.loads(header["tree"]), tensors), json.loads(header["provenance"])
 
 
-def _digest(tensors: dict[str, Any], header: dict[str, str]) -> str:
+def _digest(tensors: dict[str, torch.Tensor], header: dict[str, str]) -> str:
     digest = hashlib.sha256(canonical(header).encode())
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.flatten().view(_bytes()).numpy().data)
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
-def _bytes() -> Any:
-    import torch
-
-    return torch.uint8
-
-
-def _strip(value: Any, tensors: dict[str, Any], place: str) -> Any:
+def _strip(value: Any, tensors: dict[str, torch.Tensor], place: str) -> Any:
     """Move the tensors of a tree into `tensors`, leaving {"tensor": place}; checks that the rest is plain."""
-    import numpy as np
-    import torch
-
     if isinstance(value, np.ndarray):
         value = torch.from_numpy(np.ascontiguousarray(value))
     if isinstance(value, torch.Tensor):
@@ -194,7 +164,7 @@ def _strip(value: Any, tensors: dict[str, Any], place: str) -> Any:
     raise TypeError(f"an artefact may hold tensors and plain finite values; {place} is {value!r}")
 
 
-def _restore(tree: Any, tensors: dict[str, Any]) -> Any:
+def _restore(tree: Any, tensors: dict[str, torch.Tensor]) -> Any:
     match tree:
         case {"tensor": str(place)} if place in tensors:
             return tensors[place]

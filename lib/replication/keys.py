@@ -1,7 +1,7 @@
 """The two keys that decide what must be computed again.
 
-*Artefact key*: the build call's arguments, the data's checksums, device type, precision, threads, torch version, and the
-meaning of the source files the build function reaches through `lib`, without docstrings and comments.
+*Artefact key*: the build call's arguments, the data's checksums, device type, precision, threads, torch version, and
+the meaning of the source files the build function reaches through `lib`, without docstrings and comments.
 *Job key*: parameters, the notebook's code, `paper.yaml`, `tiers/`, `recorded/` and every byte of `lib`.
 
 Nothing here imports torch, so that the runner decides about all notebooks in well under a second.

@@ -1,4 +1,4 @@
-"""The notebooks as files: where they lie, their cells, their parameters cell. Reads JSON only, so that it stays fast."""
+"""The notebooks as files: where they lie, their cells, their parameters cell. Reads JSON only, to stay fast."""
 
 import json
 from dataclasses import dataclass

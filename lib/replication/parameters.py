@@ -1,8 +1,8 @@
 """Parameters of a notebook: its `parameters` cell, the tiers' values, the checks before any work, the dry overlay.
 
-A notebook's own literals are the tier `reduced`; `papers/<paper>/tiers/<tier>.yaml` holds, per notebook number, what the
-larger tiers change. Every way in (the runner's `-p`, papermill's injected cell, an edited cell in JupyterLab) passes
-through `check`.
+A notebook's own literals are the tier `reduced`; `papers/<paper>/tiers/<tier>.yaml` holds, per notebook number, what
+the larger tiers change. Every way in (the runner's `-p`, papermill's injected cell, an edited cell in JupyterLab)
+passes through `check`.
 """
 
 import ast
@@ -90,7 +90,7 @@ def check(changes: Parameters, defaults: Parameters, *, where: str) -> Parameter
 
 
 def same_type(default: Any, value: Any) -> bool:
-    """Whether `value` may replace `default`: an int may stand for a float, True for neither; lists element by element."""
+    """Whether `value` may replace `default`: an int may stand for a float, True for neither; lists item by item."""
     if isinstance(default, bool) or isinstance(value, bool):
         return isinstance(default, bool) and isinstance(value, bool)
     if isinstance(default, float):
@@ -116,7 +116,7 @@ def parse_overrides(pairs: list[list[str]]) -> Parameters:
 
 
 def differences(actual: Parameters, expected: Parameters) -> dict[str, tuple[Any, Any]]:
-    """Names whose actual and expected values differ, with both; `device` is a place, not a setting of the experiment."""
+    """Names whose actual and expected values differ, with both; `device` is a place, not a setting."""
     return {
         name: (actual[name], expected[name])
         for name in expected
@@ -141,7 +141,7 @@ def datasets(parameters: Parameters) -> list[str]:
 
 
 def dry(parameters: Parameters) -> Parameters:
-    """The dry overlay: budgets 2, one seed, each grid its first value, `fake:` data. The notebook's code is untouched."""
+    """The dry overlay: budgets 2, one seed, each grid its first value, `fake:` data. The code is untouched."""
     return {name: _dry(name, value) for name, value in parameters.items()}
 
 

@@ -1,0 +1,61 @@
+# Everything works on a machine with Python >= 3.11 and a package index; nothing has to be set up first.
+#   make reproduce [TIER=laptop] [PAPER=JEM] [NOTEBOOK=2]     make test     make test-quick     make lab
+# With VIRTUAL_ENV or CONDA_PREFIX set, that environment is used; otherwise .venv is made here.
+
+SHELL := /bin/bash
+TIER ?= reduced
+JOBS ?= 2
+WHICH := $(if $(PAPER),$(PAPER)$(if $(NOTEBOOK),/$(NOTEBOOK)))
+ENVIRONMENT := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX),$(CURDIR)/.venv)
+PYTHON := $(ENVIRONMENT)/bin/python
+READY := $(ENVIRONMENT)/.five-papers-installed
+RUN := $(PYTHON) -m lib.replication
+
+# uv reads a local wheel folder from a variable of its own
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+
+.PHONY: env reproduce test test-quick check lab notebooks record status clean
+
+env: $(READY)
+
+$(PYTHON):
+	python3 -m venv $(ENVIRONMENT)
+
+# One command for torch and everything else: torchvision installed later would pull another torch over it.
+$(READY): pyproject.toml constraints.txt | $(PYTHON)
+	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv || true
+	@echo "installing into $(ENVIRONMENT)"
+	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) -e '.[test]' -c constraints.txt \
+	  || $(PYTHON) -m pip install --quiet -e '.[test]' -c constraints.txt
+	@touch $(READY)
+
+reproduce: env
+	@$(RUN) run $(WHICH) --tier $(TIER) --jobs $(JOBS)
+
+# Unit tests, dry runs of the larger tiers, every notebook under nbval from an empty output folder, one per paper through the runner.
+test: env
+	@PYTHON=$(PYTHON) bash tests/run
+
+test-quick: env check
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --ignore=tests/notebooks --ignore=tests/whole_run tests
+
+check: env
+	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --quiet --check lib tests && $(PYTHON) -m mypy --no-error-summary
+
+lab: env
+	@$(PYTHON) -m jupyterlab
+
+notebooks: env
+	@$(RUN) notebooks $(WHICH) --jobs $(JOBS)
+
+record: env
+	@$(RUN) record $(WHICH) --tier $(TIER) --jobs $(JOBS)
+
+status: env
+	@$(RUN) status $(WHICH) --tier $(TIER)
+
+# Runs and artefacts; downloaded data sets stay. The environment goes only if it is our own.
+clean:
+	rm -rf data/runs data/artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	-git worktree prune
+	$(if $(or $(VIRTUAL_ENV),$(CONDA_PREFIX)),,rm -rf .venv)

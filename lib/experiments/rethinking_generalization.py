@@ -1,0 +1,230 @@
+"""What the notebooks of `papers/rethinking-generalization` measure, one arm after the other.
+
+Every arm takes `seed` and returns plain values for that seed. With the seed vary: the drawn images and their order, the
+labels that chance draws, the initialisation, the order of the batches and the random direction of the construction.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lib.data.image_set import ImageSet
+from lib.data.load import load
+from lib.methods.capacity import least_squares_train_error, linear_rademacher, rademacher_from_error, vc_bound
+from lib.methods.memorise import fit_report, memorise, memorise_deep
+from lib.models.mlp import mlp
+from lib.models.small_cnn import small_cnn
+from lib.training.evaluate import error_rate
+from lib.training.loop import train
+from lib.training.optimisers import sgd
+from lib.training.schedules import exponential
+
+BATCH = 128
+FIT_CHECK = 50  # steps between two looks at the training error
+
+
+def paper_mlp(image_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The paper's one-layer net: 512 ReLU units on the whitened centre crop (28x28 of a 32x32 image)."""
+    channels, height, width = image_shape
+    crop = (28, 28) if height > 28 else (height, width)
+    return mlp((512,), classes, (channels, *crop))
+
+
+def plain_cnn(image_shape: tuple[int, ...], classes: int) -> nn.Module:
+    """The small convolutional net with mean pooling and unscaled logits, which suit SGD."""
+    strides = (2, 2, 2) if image_shape[-1] >= 28 else (1, 2, 1)
+    return small_cnn(classes, in_channels=image_shape[0], strides=strides, pool="mean", logit_scale=1.0)
+
+
+LEARNERS: dict[str, tuple[Callable[[tuple[int, ...], int], nn.Module], float]] = {
+    "mlp 1x512": (paper_mlp, 0.01),  # the paper's learning rate for MLPs
+    "small cnn": (plain_cnn, 0.05),
+}
+
+
+def draw(images: ImageSet, count: int, generator: torch.Generator) -> Tensor:
+    """`count` images drawn without replacement, (count, C, H, W)."""
+    if count > len(images):
+        raise ValueError(f"{count} images wanted, but {images.name} has {len(images)}; lower n_images")
+    return images.images[torch.randperm(len(images), generator=generator)[:count]]
+
+
+def fit_until_zero_error(
+    learner: str, images: Tensor, labels: Tensor, classes: int, *, seed: int, max_steps: int, device: str
+) -> tuple[nn.Module, int]:
+    """Train as the paper does, SGD with momentum and no regulariser, until no training label is wrong.
+
+    Returns the net and the steps it took (`max_steps` if it never got there). Paper: appendix A.
+    """
+    build, rate = LEARNERS[learner]
+    torch.manual_seed(seed)
+    net = build(tuple(images.shape[1:]), classes)
+    history = train(
+        net,
+        images,
+        labels,
+        steps=max_steps,
+        batch_size=BATCH,
+        optimiser=sgd(net, lr=rate, momentum=0.9),
+        schedule=exponential(0.95, every=391),  # 391 batches of 128: an epoch of 50,000 images
+        stop=lambda step, model: step % FIT_CHECK == 0 and error_rate(model, images, labels) == 0,
+        seed=seed,
+        device=device,
+    )
+    return net, history.steps
+
+
+def random_signs(
+    seed: int, dataset: str, learner: str, n_images: list[int], max_steps: int, device: str
+) -> dict[str, list[float]]:
+    """Fit uniform random signs on growing samples: one draw of equation (1)'s expectation for every sample size.
+
+    The supremum over the hypothesis class is what training finds, so 1 - 2 err is a reading from below.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    points = draw(load(dataset), max(n_images), generator)
+    signs = torch.randint(2, (len(points),), generator=generator)  # 0 and 1 stand for -1 and +1
+    values: dict[str, list[float]] = {"n": [], "train error": [], "rademacher": [], "steps": []}
+    for n in n_images:
+        net, steps = fit_until_zero_error(
+            learner, points[:n], signs[:n], 2, seed=seed, max_steps=max_steps, device=device
+        )
+        error = error_rate(net, points[:n], signs[:n])
+        values["n"].append(n)
+        values["train error"].append(error)
+        values["rademacher"].append(rademacher_from_error(error))
+        values["steps"].append(steps)
+    return values
+
+
+def linear_control(seed: int, dataset: str, n_images: list[int], n_draws: int) -> dict[str, list[float]]:
+    """The same reading for a learner whose complexity is known: the sign of a least-squares fit on the pixels."""
+    generator = torch.Generator().manual_seed(seed)
+    points = draw(load(dataset), max(n_images), generator).flatten(1).double()  # (n, d)
+    values: dict[str, list[float]] = {"n": [], "rademacher": [], "closed form": []}
+    for n in n_images:
+        signs = 2.0 * torch.randint(2, (n, n_draws), generator=generator) - 1
+        errors, rank = least_squares_train_error(points[:n], signs)
+        values["n"].append(n)
+        values["rademacher"].append(rademacher_from_error(errors.mean().item()))
+        values["closed form"].append(linear_rademacher(n, rank))
+    return values
+
+
+def linear_bound(seed: int, dataset: str, delta: float) -> dict[str, float]:
+    """The VC bound for that linear learner on all training images, first half of the classes against the second.
+
+    Its VC dimension is known, d + 1; with enough images the same bound that is vacuous for nets says something here.
+    """
+    train_set = load(dataset)
+    features = train_set.images.flatten(1).double()
+    signs = 2.0 * (train_set.labels >= len(train_set.classes) / 2).double()[:, None] - 1
+    errors, rank = least_squares_train_error(features, signs)
+    error = errors.item()
+    return {"train error": error, "rank": rank, "bound": vc_bound(error, rank + 1, len(features), delta)}
+
+
+def stability(
+    seed: int, dataset: str, n_images: int, n_test_images: int, n_replacements: int, max_steps: int, device: str
+) -> dict[str, Any]:
+    """Generalisation gap of one learner on true and on random labels, and what replacing one training example does.
+
+    Uniform stability bounds the gap whatever the labels are, so the gap on random labels is a lower reading of it. The
+    direct reading retrains with example i replaced and looks at the 0/1 loss on the example that was taken out.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    train_set, test_set = load(dataset), load(dataset, "test")
+    classes = len(train_set.classes)
+    chosen = torch.randperm(len(train_set), generator=generator)[: n_images + n_replacements]
+    images = train_set.images[chosen]
+    tested = torch.randperm(len(test_set), generator=generator)[:n_test_images]
+    test_images, test_labels = test_set.images[tested], test_set.labels[tested]
+    labelings = {
+        "true": train_set.labels[chosen],
+        "random": torch.randint(classes, (len(chosen),), generator=generator),
+    }
+    fit = {"classes": classes, "seed": seed, "max_steps": max_steps, "device": device}
+    values: dict[str, Any] = {}
+    for name, labels in labelings.items():
+        net, steps = fit_until_zero_error("mlp 1x512", images[:n_images], labels[:n_images], **fit)
+        train_error = error_rate(net, images[:n_images], labels[:n_images])
+        test_error = error_rate(net, test_images, test_labels)
+        changes = [
+            _replace_one(net, images, labels, out=i, new=n_images + i, n=n_images, fit=fit)
+            for i in range(n_replacements)
+        ]
+        values[name] = {
+            "train error": train_error,
+            "test error": test_error,
+            "gap": test_error - train_error,
+            "replace-one change": sum(changes) / len(changes),
+            "steps": steps,
+        }
+    return values
+
+
+def _replace_one(
+    net: nn.Module, images: Tensor, labels: Tensor, *, out: int, new: int, n: int, fit: dict[str, Any]
+) -> float:
+    """|change of the 0/1 loss| at example `out` when the net is trained again with example `new` in its place."""
+    kept = torch.arange(n)
+    kept[out] = new
+    retrained, _ = fit_until_zero_error("mlp 1x512", images[kept], labels[kept], **fit)
+    point, label = images[out : out + 1], labels[out : out + 1]
+    return abs(error_rate(retrained, point, label) - error_rate(net, point, label))
+
+
+def theorem_1(seed: int, dataset: str, n_images: list[int]) -> dict[str, list[float]]:
+    """Build the network of Theorem 1 on growing samples under random labels, and evaluate every hidden unit on every image."""
+    points, labels = _randomly_labelled(dataset, max(n_images), seed)
+    values: dict[str, list[float]] = {}
+    for n in n_images:
+        generator = torch.Generator().manual_seed(seed)
+        started = time.perf_counter()
+        memory = memorise(points[:n], labels[:n], generator=generator)
+        built = time.perf_counter() - started
+        report = fit_report(memory, points[:n], labels[:n])
+        _append(values, n=n, weights=report.weights, wrong=report.wrong, error=report.max_error,
+                largest_weight=report.largest_weight, build_seconds=built, seconds=report.seconds)  # fmt: skip
+    return values
+
+
+def corollary_1(seed: int, dataset: str, n_images: int, depths: list[int]) -> dict[str, list[float]]:
+    """Build the depth-k network of Corollary 1 on the same images, and count its weights and its width."""
+    points, labels = _randomly_labelled(dataset, n_images, seed)
+    n, d = len(points), points[0].numel()
+    values: dict[str, list[float]] = {}
+    for depth in depths:
+        memory = memorise_deep(points, labels, depth=depth, generator=torch.Generator().manual_seed(seed))
+        report = fit_report(memory, points, labels)
+        _append(values, depth=depth, width=memory.width, weights=report.weights, wrong=report.wrong,
+                error=report.max_error, weights_over_n_plus_d=report.weights / (n + d),
+                width_times_depth_over_n=memory.width * depth / n, seconds=report.seconds)  # fmt: skip
+    return values
+
+
+def line_of_theorem_1(seed: int, dataset: str, n_images: int, per_gap: int = 40) -> dict[str, Tensor]:
+    """The function c(t) of a small network along its line, with its points: what the figure of the construction draws."""
+    points, labels = _randomly_labelled(dataset, n_images, seed)
+    memory = memorise(points, labels, generator=torch.Generator().manual_seed(seed))
+    t = memory.project(points)
+    order = t.argsort()
+    knots = torch.cat([memory.b, t]).sort().values
+    fine = torch.cat([torch.linspace(a, b, per_gap, dtype=t.dtype) for a, b in zip(knots, knots[1:], strict=False)])
+    return {"t": fine, "c": memory.along(fine), "points": t[order], "labels": labels[order], "thresholds": memory.b}
+
+
+def _randomly_labelled(dataset: str, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """`n` training images, all of them in their order where n is the whole set, with uniform random labels (n,)."""
+    images = load(dataset)
+    generator = torch.Generator().manual_seed(seed)
+    points = images.images if n == len(images) else draw(images, n, generator)
+    return points, torch.randint(len(images.classes), (n,), generator=generator)
+
+
+def _append(values: dict[str, list[float]], **row: float) -> None:
+    for name, value in row.items():
+        values.setdefault(name.replace("_", " "), []).append(value)

@@ -1,0 +1,243 @@
+"""What a notebook calls: `start`, then arms, exhibits, verdicts, and `finish`.
+
+experiment = replication.start("rethinking-generalization", 3)
+runs = experiment.run(arm, dataset=dataset, device=experiment.device)      # one value per seed, kept as artefacts
+experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})       # paper | gpu | laptop | this run
+experiment.figure("figure-1", plots.draw, frame)                           # this run beside the largest recorded
+experiment.judge(values)                                                   # this run's verdicts, as text
+experiment.evidence()                                                      # every tier's verdicts, with intervals
+experiment.finish()                                                        # cost and provenance; the result file
+"""
+
+import inspect
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lib.replication import provenance
+from lib.replication.claims import Paper, read_paper
+from lib.replication.notebooks import Notebook, find_notebook
+from lib.replication.parameters import (
+    Parameters,
+    as_cell,
+    datasets,
+    differences,
+    read_literals,
+    tier_parameters,
+)
+from lib.replication.results import (
+    Result,
+    largest_recorded,
+    read_result,
+    recorded_path,
+    recorded_results,
+    write_result,
+)
+from lib.replication.session import executed_parameters
+from lib.replication.verdicts import Verdict, judge
+from lib.roots import repository
+
+RESULT_VARIABLE = "REPLICATION_RESULT"  # set by the runner: where `finish` writes the result
+
+
+def start(paper: str, notebook: int) -> "Experiment":
+    """Check this kernel's parameters against the notebook's file and its tier, and print what the run is made of.
+
+    Args:
+        paper: name of the folder under `papers/`.
+        notebook: the number that its file name begins with.
+
+    Raises:
+        ParameterError: an unknown, misspelt, missing or ill-typed parameter, before any work.
+    """
+    found = find_notebook(repository(), paper, notebook)
+    defaults = read_literals(found.parameters_source)
+    if RESULT_VARIABLE not in os.environ:  # the open file may have been edited and saved; the reference was not
+        reference = read_result(recorded_path(found, "reduced"))
+        defaults = reference["parameters"] if reference else defaults
+    parameters = executed_parameters(found, defaults)
+    experiment = Experiment(found, parameters, tier_parameters(found, parameters["tier"], defaults))
+    experiment.announce()
+    return experiment
+
+
+def show(function: Callable[..., Any]) -> None:
+    """Display the source of a function or class of `lib`, so that the algorithm is on the page."""
+    from IPython.display import Markdown, display
+
+    display(Markdown(f"```python\n{inspect.getsource(function)}```"))
+
+
+class Experiment:
+    """One run of one notebook, from its parameters to its verdicts."""
+
+    def __init__(self, notebook: Notebook, parameters: Parameters, expected: Parameters) -> None:
+        """Take checked `parameters`; where they differ from the `expected` ones of their tier, the run is custom."""
+        self.notebook = notebook
+        self.paper: Paper = read_paper(notebook.path.parent)
+        self.parameters = parameters
+        self.changed = differences(parameters, expected)
+        self.expected = expected
+        self.tier: str = "custom" if self.changed else parameters["tier"]
+        self.seeds = list(range(parameters["seeds"]))
+        self.datasets = datasets(parameters)
+        self.device = _device(parameters["device"])
+        self.costs: list[dict[str, Any]] = []
+        self.artefacts: list[str] = []
+        self.exhibits: dict[str, dict[str, list[Any]]] = {}
+        self.verdicts: dict[str, Verdict] = {}
+        self.values: dict[str, list[float]] = {}
+        self._started = time.perf_counter()
+        self._cpu_started = time.process_time()
+
+    def announce(self) -> None:
+        """Print tier, seeds, data, device and versions; for a custom run, what differs and the cell to go back."""
+        versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
+        print(f"tier: {self.tier}; seeds: {len(self.seeds)}; device: {self.device}\n{versions}")
+        for name in self.datasets:
+            print(f"data: {name}, sha256 {provenance.data_checksum(name)[:16]}")
+        for name, (value, expected) in self.changed.items():
+            print(f"  {name} = {value!r} instead of {expected!r}")
+        if self.changed:
+            print(f"A custom run has no tier verdict and cannot be recorded. The cell of {self.parameters['tier']}:\n")
+            print(as_cell(self.expected))
+
+    def run(self, arm: Callable[..., Any], **arguments: Any) -> list[Any]:
+        """`arm(seed=s, **arguments)` for every seed s, each kept as an artefact; returns one value per seed."""
+        from lib.replication.artefacts import Artefact
+
+        values, seconds = [], 0.0
+        for seed in self._watched(self.seeds, arm.__name__):
+            artefact = Artefact(arm, {"seed": seed} | arguments)
+            value, cost = artefact.value_and_cost()
+            values.append(value)
+            seconds += cost
+            self.artefacts.append(artefact.path.stem)
+        self.costs.append({"arm": arm.__name__, "seeds": len(self.seeds), "seconds": seconds})
+        return values
+
+    def _watched(self, seeds: list[int], what: str) -> Any:
+        """The seeds, with a bar where somebody watches and a note for the runner where it waits."""
+        if RESULT_VARIABLE not in os.environ:
+            from tqdm.auto import tqdm
+
+            return tqdm(seeds, desc=what, unit="seed", leave=False)
+        return _noted(seeds, what, Path(os.environ[RESULT_VARIABLE]).with_suffix(".progress"))
+
+    def table(self, exhibit: str, measured: dict[str, dict[str, Sequence[float]]], *, percent: bool = False) -> None:
+        """Show a table of the paper beside ours: paper | gpu | laptop | this run.
+
+        Args:
+            exhibit: its id in `paper.yaml`.
+            measured: row -> column -> one value per seed.
+            percent: the values are fractions, to be shown as percentages.
+        """
+        from IPython.display import display
+
+        from lib.replication.tables import comparison, tidy
+
+        self.exhibits[exhibit] = tidy(measured)
+        recorded = {tier: result["exhibits"].get(exhibit, {}) for tier, result in self._recorded().items()}
+        display(comparison(self.paper.exhibits[exhibit], self.exhibits[exhibit], recorded, percent=percent))
+
+    def figure(self, exhibit: str, draw: Callable[..., None], frame: Any, **options: Any) -> None:
+        """Draw `frame` with `draw(frame, axes)`: this run, and beside it the largest recorded tier.
+
+        The frame is kept in the result, so that the same function can draw the recorded figure later.
+        """
+        import pandas as pd
+
+        from lib import plots
+
+        self.exhibits[exhibit] = frame.to_dict("list")
+        panels = {self._caption(self.parameters, self.tier): frame}
+        kept = largest_recorded(self.notebook)
+        if kept and exhibit in kept["exhibits"] and self.tier != kept["tier"]:
+            panels[f"recorded: {self._caption(kept['parameters'], kept['tier'])}"] = pd.DataFrame(
+                kept["exhibits"][exhibit]
+            )
+        plots.side_by_side(panels, draw, **options)
+        if RESULT_VARIABLE in os.environ:
+            folder = Path(os.environ[RESULT_VARIABLE]).parent / "figures"
+            plots.save_svg(folder / f"{exhibit}.svg", self._caption(self.parameters, self.tier), draw, frame, **options)
+
+    def _caption(self, parameters: Parameters, tier: str) -> str:
+        return f"{tier}, {', '.join(datasets(parameters))}, {parameters['seeds']} seeds"
+
+    def judge(self, values: dict[str, Sequence[float]]) -> None:
+        """Judge every claim of this notebook and print one line each, without numbers that training made.
+
+        Args:
+            values: quantity named in `paper.yaml` -> one value per seed (`<quantity>/<part>` for a claim in parts).
+        """
+        self.values = {name: [float(value) for value in per_seed] for name, per_seed in values.items()}
+        claims = [claim for claim in self.paper.claims.values() if claim.notebook == self.notebook.number]
+        self.verdicts = {claim.id: judge(claim, self.values, set(self.datasets)) for claim in claims}
+        for claim in claims:
+            print(f"{claim.id:4} {self.verdicts[claim.id].status:28} {claim.statement}")
+        if self.changed:
+            print("(a custom run: these are not verdicts of a tier)")
+
+    def evidence(self) -> None:
+        """Show every claim of this notebook with its rule, the paper's number and the verdict of each tier."""
+        from IPython.display import display
+
+        from lib.replication.tables import evidence
+
+        display(evidence(self.paper, self.notebook.number, self.verdicts, self.tier, self._recorded()))
+
+    def _recorded(self) -> dict[str, Result]:
+        """Recorded results above `reduced`: the columns that stand beside this run."""
+        return {tier: result for tier, result in recorded_results(self.notebook).items() if tier != "reduced"}
+
+    def finish(self) -> None:
+        """Show what the run cost; under the runner, write its result."""
+        from IPython.display import display
+
+        from lib.replication.tables import cost
+
+        display(cost(self.costs))
+        if RESULT_VARIABLE in os.environ:
+            write_result(Path(os.environ[RESULT_VARIABLE]), self.result())
+
+    def result(self) -> Result:
+        """Everything worth keeping of this run; the commit stands here only, so that stored notebooks do not churn."""
+        return {
+            "paper": self.notebook.paper,
+            "notebook": self.notebook.number,
+            "tier": self.tier,
+            "parameters": self.parameters,
+            "values": self.values,
+            "claims": {
+                name: {"rule": self.paper.claims[name].rule(), "verdict": asdict(verdict)}
+                for name, verdict in self.verdicts.items()
+            },
+            "exhibits": self.exhibits,
+            "data": {name: provenance.data_checksum(name) for name in self.datasets},
+            "artefacts": sorted(set(self.artefacts)),
+            "cost": {
+                "arms": self.costs,
+                "seconds": sum(cost["seconds"] for cost in self.costs),
+                "this_run_seconds": time.perf_counter() - self._started,
+                "this_run_cpu_seconds": time.process_time() - self._cpu_started,
+            },
+            "versions": provenance.versions(),
+            "hardware": provenance.hardware(self.device),
+            "commit": provenance.commit(repository()),
+        }
+
+
+def _noted(seeds: list[int], what: str, note: Path) -> Any:
+    """Yield the seeds, leaving in `note` which one is being worked on, for the runner's progress line."""
+    for position, seed in enumerate(seeds, start=1):
+        note.write_text(f"{what}, seed {position} of {len(seeds)}")
+        yield seed
+
+
+def _device(wanted: str) -> str:
+    from lib.training.device import resolve_device
+
+    return resolve_device(wanted)

@@ -1,0 +1,65 @@
+"""Where a result came from: versions, hardware, commit."""
+
+import functools
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from lib.files import sha256
+
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that decide numbers."""
+    installed = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions() if dist.metadata["Name"]}
+    packages = {name: importlib.metadata.version(name) for name in PACKAGES if name in installed}
+    return {"python": platform.python_version(), **packages}
+
+
+def hardware(device: str) -> dict[str, Any]:
+    """What the bits of a result depend on: processor, instruction set, threads, and the GPU if one was used."""
+    import torch
+
+    found: dict[str, Any] = {
+        "cpu": _cpu_model(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
+    }
+    if torch.device(device).type == "cuda":
+        found["gpu"] = torch.cuda.get_device_name()
+    return found
+
+
+@functools.cache
+def data_checksum(name: str) -> str:
+    """One checksum for all the images and labels of a data set, training and test part."""
+    from lib.data.load import load
+
+    return sha256(*(load(name, split).checksum.encode() for split in ("train", "test")))
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()
+
+
+def git(tree: Path, *arguments: str) -> str | None:
+    """Output of a git command in `tree`, or None where there is no git or no repository."""
+    try:
+        done = subprocess.run(["git", *arguments], cwd=tree, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout
+
+
+def commit(tree: Path) -> str | None:
+    """The commit that `tree` is at, or None outside git."""
+    found = git(tree, "rev-parse", "HEAD")
+    return found.strip() if found else None

@@ -1,0 +1,143 @@
+"""Keeping results: `recorded/<tier>/` and `figures/` from clean runs; stored outputs and the reference."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+from lib.files import write_atomically
+from lib.replication.notebooks import Notebook
+from lib.replication.results import (
+    Result,
+    largest_recorded,
+    read_result,
+    recorded_path,
+    result_path,
+    run_folder,
+    write_result,
+)
+from lib.roots import repository
+
+KEPT_METADATA = {"tags"}
+
+
+def record(notebooks: list[Notebook], tier: str) -> None:
+    """Copy the results of clean runs of `tier` to `recorded/<tier>/`, and the largest tier's figures to `figures/`.
+
+    Raises:
+        ValueError: nothing was run, or a result cannot be recorded (custom parameters, uncommitted inputs); says which.
+    """
+    if tier == "reduced":
+        raise ValueError("the reference of tier reduced is written by `make notebooks`; record a larger tier")
+    found = [(notebook, read_result(result_path(notebook, tier))) for notebook in notebooks]
+    runs = [(notebook, result) for notebook, result in found if result is not None]
+    if not runs:
+        raise ValueError(f"no run of tier {tier} to record; `python -m lib.replication run --tier {tier}` makes one")
+    for notebook, result in runs:
+        if result["tier"] != tier or result["unrecordable"]:
+            raise ValueError(f"{notebook.name}: cannot be recorded: {result['unrecordable'] or 'custom parameters'}")
+    for notebook, result in runs:
+        old = read_result(recorded_path(notebook, tier))
+        print(f"{notebook.name}: recorded at {tier}, commit {result['commit'][:12]}")
+        print("".join(f"  {line}\n" for line in changed_numbers(old, result)), end="")
+        write_result(recorded_path(notebook, tier), result)
+        largest = largest_recorded(notebook)
+        if largest and largest["tier"] == tier:
+            _copy_figures(notebook, result, run_folder(notebook.paper, tier) / "figures")
+
+
+def _copy_figures(notebook: Notebook, result: Result, source: Path) -> None:
+    for exhibit in result["exhibits"]:
+        drawn = source / f"{exhibit}.svg"
+        if drawn.exists():
+            write_atomically(repository() / "figures" / notebook.paper / drawn.name, drawn.read_bytes())
+
+
+def store_outputs(notebooks: list[Notebook]) -> None:
+    """Put the outputs of the `reduced` runs into the notebooks, and their numbers into `recorded/reduced/`."""
+    for notebook in notebooks:
+        result = read_result(result_path(notebook, "reduced"))
+        if result is None:
+            raise ValueError(f"{notebook.name} has no run at reduced; run `make notebooks` again")
+        executed = json.loads(result_path(notebook, "reduced").with_suffix(".ipynb").read_text())
+        old = read_result(recorded_path(notebook, "reduced"))
+        changes = changed_numbers(old, result)
+        stored = with_outputs(notebook, executed, keep_pictures=old is not None and not changes)
+        write_atomically(notebook.path, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
+        print(f"{notebook.name}: outputs stored, {len(changes)} reference numbers changed")
+        print("".join(f"  {line}\n" for line in changes), end="")
+        if old is None or changes or _setting(old) != _setting(result):
+            write_result(recorded_path(notebook, "reduced"), result)
+
+
+def _setting(result: Result) -> Any:
+    """What the reference numbers belong to: a change of it alone is written too."""
+    verdicts = {name: claim["verdict"]["status"] for name, claim in result["claims"].items()}
+    rules = {name: claim["rule"] for name, claim in result["claims"].items()}
+    return [result["parameters"], result["versions"], result["hardware"], result["data"], verdicts, rules]
+
+
+def with_outputs(notebook: Notebook, executed: dict[str, Any], *, keep_pictures: bool) -> dict[str, Any]:
+    """The notebook with the outputs of its executed copy, without papermill's cell and marks.
+
+    With `keep_pictures`, a picture that was already stored stays as it is: its data did not change.
+    """
+    ran = [cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
+    book = json.loads(notebook.path.read_text())
+    count = 0
+    for cell, done in zip(book["cells"], ran, strict=True):
+        cell["metadata"] = {name: value for name, value in cell["metadata"].items() if name in KEPT_METADATA}
+        if cell["cell_type"] != "code":
+            continue
+        count += 1
+        before = cell.get("outputs", [])
+        cell["execution_count"] = count
+        cell["outputs"] = [_clean(output, count) for output in done["outputs"]]
+        if keep_pictures and [_kind(o) for o in before] == [_kind(o) for o in cell["outputs"]]:
+            cell["outputs"] = [
+                old if "image/png" in old.get("data", {}) else new
+                for old, new in zip(before, cell["outputs"], strict=True)
+            ]
+    book["metadata"] = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    return book
+
+
+def _clean(output: dict[str, Any], count: int) -> dict[str, Any]:
+    if "execution_count" in output:
+        output = output | {"execution_count": count}
+    return output | {"metadata": {}} if "metadata" in output else output
+
+
+def _kind(output: dict[str, Any]) -> list[str]:
+    return [output["output_type"], *sorted(output.get("data", {}))]
+
+
+def numbers(result: Result) -> dict[str, float]:
+    """Every number of a result that a rerun must give again: quantities per seed and the data of the exhibits."""
+    found = {f"{name}[{seed}]": v for name, values in result["values"].items() for seed, v in enumerate(values)}
+    for exhibit, columns in result["exhibits"].items():
+        for column, values in columns.items():
+            for line, value in enumerate(values):
+                if isinstance(value, int | float) and not isinstance(value, bool):
+                    found[f"{exhibit}.{column}[{line}]"] = float(value)
+    return found
+
+
+def timed(name: str) -> bool:
+    """Whether a number is a measured time, which no rerun gives again."""
+    return "seconds" in name
+
+
+def changed_numbers(old: Result | None, new: Result, tolerance: float = 1e-9) -> list[str]:
+    """`name: old -> new` for every number that differs by more than the tolerance (relative beyond 1)."""
+    before, after = numbers(old) if old else {}, numbers(new)
+    lines = []
+    for name in dict.fromkeys([*before, *after]):
+        a, b = before.get(name), after.get(name)
+        same = a is not None and b is not None and math.isclose(a, b, rel_tol=tolerance, abs_tol=tolerance)
+        if not same and not timed(name):
+            lines.append(f"{name}: {a} -> {b}")
+    return lines

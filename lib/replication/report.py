@@ -1,0 +1,184 @@
+"""Tables generated from recorded results: the printed scoreboard, the READMEs, what `status` lists."""
+
+import re
+from pathlib import Path
+
+from lib.files import write_atomically
+from lib.replication.claims import Claim, Paper, read_paper
+from lib.replication.keys import job_key
+from lib.replication.notebooks import PAPERS, Notebook, all_notebooks
+from lib.replication.parameters import TIERS, ParameterError, tier_parameters
+from lib.replication.results import Result, read_result, recorded_results, result_path
+from lib.replication.verdicts import Headline, Verdict, expected_false_reproduced, headline
+from lib.replication.words import paper_text
+from lib.roots import repository
+
+MARK = "<!-- generated: {name} -->\n{text}\n<!-- end of generated: {name} -->"
+
+
+def stored_verdict(result: Result | None, claim: str) -> Verdict | None:
+    """The verdict on a claim in a result, or None."""
+    stored = (result or {}).get("claims", {}).get(claim)
+    return Verdict.from_dict(stored["verdict"]) if stored else None
+
+
+def scoreboard(notebooks: list[Notebook], tier: str) -> str:
+    """The verdicts of the runs of `tier`, one line per claim, with the recorded tiers beside them."""
+    lines = []
+    for notebook in notebooks:
+        result = read_result(result_path(notebook, tier))
+        paper = read_paper(notebook.path.parent)
+        recorded = {t: r for t, r in recorded_results(notebook).items() if t not in {"reduced", tier}}
+        label = result["tier"] if result else "not run"
+        lines.append(f"\n{notebook.name} ({label})")
+        for claim in _claims_of(paper, notebook):
+            verdict = stored_verdict(result, claim.id)
+            others = [f"{t}: {v.status}" for t, r in recorded.items() if (v := stored_verdict(r, claim.id))]
+            lines.append("  " + "   | ".join([f"{claim.id:4} {verdict.text() if verdict else '-'}", *others]))
+    return "\n".join(lines)
+
+
+def _claims_of(paper: Paper, notebook: Notebook) -> list[Claim]:
+    return [claim for claim in paper.claims.values() if claim.notebook == notebook.number]
+
+
+def status(notebooks: list[Notebook], tier: str) -> str:
+    """For every notebook: whether its run of `tier` is fresh, and how recorded results differ from today's files."""
+    lines = []
+    for notebook in notebooks:
+        result = read_result(result_path(notebook, tier))
+        try:
+            key = job_key(notebook, tier_parameters(notebook, tier), repository())
+        except ParameterError as fault:
+            lines.append(f"{notebook.name}: {fault}")
+            continue
+        state = "not run" if result is None else "fresh" if result.get("job_key") == key else "inputs changed since"
+        lines.append(f"{notebook.name}: {tier} {state}")
+        lines += [f"  recorded {t}: {_aged(notebook, t, r)}" for t, r in recorded_results(notebook).items()]
+    return "\n".join(lines)
+
+
+def _aged(notebook: Notebook, tier: str, result: Result) -> str:
+    """What of a recorded result is no longer as it is today; it is a fact and does not go stale."""
+    now = tier_parameters(notebook, tier)
+    changed = [name for name in now if name != "device" and now[name] != result["parameters"].get(name)]
+    paper = read_paper(notebook.path.parent)
+    rules = [c for c, kept in result["claims"].items() if c in paper.claims and paper.claims[c].rule() != kept["rule"]]
+    notes = [f"parameters differ: {', '.join(changed)}"] if changed else []
+    notes += [f"judged by an earlier rule: {', '.join(rules)}"] if rules else []
+    return f"commit {str(result['commit'])[:12]}" + "".join(f"; {note}" for note in notes)
+
+
+def claims_table(tree: Path, name: str) -> str:
+    """The claims of a paper as Markdown: the paper's number, each recorded tier's verdict, the headline."""
+    paper = read_paper(tree / "papers" / name)
+    results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
+    lines = ["| claim | the paper | reduced | laptop | gpu | headline |", "|---|---|---|---|---|---|"]
+    for claim in paper.claims.values():
+        verdicts = _verdicts(claim, results)
+        cells = [verdicts[tier].text() if tier in verdicts else "–" for tier in ("reduced", "laptop", "gpu")]
+        row = [f"**{claim.id}** {claim.statement}", paper_text(claim), *cells, headline(verdicts).text()]
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines)
+
+
+def _verdicts(claim: Claim, results: dict[int, dict[str, Result]]) -> dict[str, Verdict]:
+    of_notebook = results.get(claim.notebook or 0, {})
+    found = {tier: stored_verdict(result, claim.id) for tier, result in of_notebook.items()}
+    return {tier: verdict for tier, verdict in found.items() if verdict is not None}
+
+
+def cost_table(tree: Path, name: str) -> str:
+    """What each recorded notebook cost, per tier: computing time, seeds, hardware."""
+    lines = ["| notebook | tier | seeds | computing time | on |", "|---|---|---|---|---|"]
+    for notebook in (n for n in all_notebooks(tree) if n.paper == name):
+        for tier in reversed(TIERS):
+            if result := recorded_results(notebook).get(tier):
+                hardware = result["hardware"].get("gpu") or f"one core of {result['hardware']['cpu']}"
+                seconds = result["cost"]["seconds"]
+                time = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
+                lines.append(
+                    f"| {notebook.path.stem} | {tier} | {result['parameters']['seeds']} | {time} | {hardware} |"
+                )
+    return "\n".join(lines)
+
+
+def figures_list(tree: Path, name: str) -> str:
+    """Every figure in `figures/<paper>/`, each with the title of its exhibit."""
+    paper = read_paper(tree / "papers" / name)
+    drawn = sorted((tree / "figures" / name).glob("*.svg"))
+    shown = [(paper.exhibits[path.stem].title, path.name) for path in drawn if path.stem in paper.exhibits]
+    return "\n\n".join(f"![{title}](../../figures/{name}/{file})\n\n*{title}*" for title, file in shown)
+
+
+def summary_table(tree: Path) -> str:
+    """The front page's scoreboard: for every paper, how many claims have which headline."""
+    lines = ["| paper | claims | reproduced | partly | not reproduced or reversed | undecided | not testable so far |",
+             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    for name in (name for name in PAPERS if (tree / "papers" / name / "paper.yaml").exists()):
+        paper = read_paper(tree / "papers" / name)
+        results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
+        heads = [_status(headline(_verdicts(claim, results))) for claim in paper.claims.values()]
+        groups = (("reproduced",), ("partly",), ("not reproduced", "reversed"), ("undecided",))
+        counts = [sum(head in group for head in heads) for group in groups]
+        row = [f"[{paper.title}](papers/{name}/)", len(heads), *counts, len(heads) - sum(counts)]
+        lines.append(f"| {' | '.join(map(str, row))} |")
+    return "\n".join(lines)
+
+
+def _status(head: Headline) -> str:
+    return head.verdict.status if head.verdict else ""
+
+
+def false_reproduced(tree: Path) -> str:
+    """How many false `reproduced` the rules let through when no claim at all were true."""
+    claims = [
+        claim
+        for name in PAPERS
+        if (tree / "papers" / name / "paper.yaml").exists()
+        for claim in read_paper(tree / "papers" / name).claims.values()
+    ]
+    expected = expected_false_reproduced(claims)
+    return (
+        f"If none of the {len(claims)} claims were true, chance alone would still print `reproduced` for at most "
+        f"{expected:.1f} of them."
+    )
+
+
+def generated(tree: Path) -> dict[Path, dict[str, str]]:
+    """File -> part -> text: everything in the READMEs that comes from recorded results."""
+    parts = {tree / "README.md": {"scoreboard": summary_table(tree), "false reproduced": false_reproduced(tree)}}
+    for name in PAPERS:
+        page = tree / "papers" / name / "README.md"
+        if page.exists():
+            parts[page] = {
+                "claims": claims_table(tree, name),
+                "cost": cost_table(tree, name),
+                "figures": figures_list(tree, name),
+            }
+    return parts
+
+
+def with_parts(text: str, parts: dict[str, str], where: Path) -> str:
+    """`text` with its generated parts replaced.
+
+    Raises:
+        ValueError: a part's marks are not in the text.
+    """
+    for name, part in parts.items():
+        marked = re.compile(re.escape(MARK.format(name=name, text="@")).replace("@", ".*?"), re.DOTALL)
+        if not marked.search(text):
+            raise ValueError(f"{where} has no marks for the generated part {name!r}")
+        text = marked.sub(lambda _: MARK.format(name=name, text=part), text)  # noqa: B023
+    return text
+
+
+def stale(tree: Path) -> list[Path]:
+    """READMEs whose generated parts are not what the recorded results say."""
+    return [p for p, parts in generated(tree).items() if p.read_text() != with_parts(p.read_text(), parts, p)]
+
+
+def write_readmes(tree: Path) -> None:
+    """Write the generated parts anew."""
+    for page, parts in generated(tree).items():
+        write_atomically(page, with_parts(page.read_text(), parts, page))

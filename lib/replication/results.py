@@ -1,0 +1,57 @@
+"""Results of runs: what a notebook leaves behind, where it lies, and which recorded one is the largest."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lib.files import write_atomically
+from lib.replication.notebooks import Notebook
+from lib.replication.parameters import TIERS
+from lib.roots import output_root
+
+Result = dict[str, Any]
+
+
+def run_folder(paper: str, tier: str) -> Path:
+    """Folder of the runs of one paper at one tier (ignored by git)."""
+    return output_root() / "runs" / tier / paper
+
+
+def result_path(notebook: Notebook, tier: str) -> Path:
+    """Where the runner has the result of a notebook written."""
+    return run_folder(notebook.paper, tier) / f"{notebook.number}.json"
+
+
+def recorded_path(notebook: Notebook, tier: str) -> Path:
+    """Where the result worth keeping lies, beside the notebook (tracked by git)."""
+    return notebook.path.parent / "recorded" / tier / f"{notebook.number}.json"
+
+
+def read_result(path: Path) -> Result | None:
+    """The result at `path`, or None where there is none.
+
+    Raises:
+        ValueError: the file is there but damaged.
+    """
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text())
+    except json.JSONDecodeError as fault:
+        raise ValueError(f"{path} is damaged ({fault}); delete or restore it, and run again") from None
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write a result as JSON that a reader of a diff can follow: one key a line, sorted."""
+    write_atomically(path, json.dumps(result, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def recorded_results(notebook: Notebook) -> dict[str, Result]:
+    """The recorded results of a notebook, largest tier first; `reduced` is the reference that tests compare with."""
+    found = {tier: read_result(recorded_path(notebook, tier)) for tier in reversed(TIERS)}
+    return {tier: result for tier, result in found.items() if result is not None}
+
+
+def largest_recorded(notebook: Notebook) -> Result | None:
+    """The recorded result of the largest tier above `reduced`."""
+    return next((result for tier, result in recorded_results(notebook).items() if tier != "reduced"), None)

@@ -1,0 +1,226 @@
+"""The local scheduler: a pool of papermill processes, two notebooks at a time, one thread each.
+
+    python -m lib.replication run [PAPER[/N] ...] [--tier T] [--jobs 2] [-p name value]
+
+Only what changed is run. Two notebooks of one paper never run together, also across two runs on one output folder. A
+notebook that fails does not stop the others; the end of the run names it, its cell and the error.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import yaml
+
+from lib.files import try_lock
+from lib.replication.experiment import RESULT_VARIABLE
+from lib.replication.keys import job_key
+from lib.replication.notebooks import Notebook
+from lib.replication.parameters import Parameters, check, tier_file, tier_parameters
+from lib.replication.results import read_result, recorded_path, result_path, write_result
+from lib.replication.snapshot import Tree
+from lib.roots import data_root, output_root
+
+BUDGET_SECONDS = {"reduced": 80, "laptop": 90 * 60, "gpu": 30 * 60, "paper": 48 * 3600}  # design: cost per notebook
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+@dataclass
+class Job:
+    """One notebook at one tier with its checked parameters."""
+
+    notebook: Notebook
+    tier: str
+    parameters: Parameters
+    tree: Tree
+    key: str
+    process: subprocess.Popen[bytes] | None = None
+    lock: IO[str] | None = None
+    started: float = 0.0
+    error: str = ""
+    after: list[int] = field(default_factory=list)
+
+    @property
+    def result(self) -> Path:
+        """Where this job's result goes."""
+        return result_path(self.notebook, self.tier)
+
+    @property
+    def executed(self) -> Path:
+        """Where the executed notebook goes."""
+        return self.result.with_suffix(".ipynb")
+
+    @property
+    def fresh(self) -> bool:
+        """Whether a complete result of exactly this job is there."""
+        stored = read_result(self.result) if self.result.exists() else None
+        return stored is not None and stored.get("job_key") == self.key and self.executed.exists()
+
+    @property
+    def expected_seconds(self) -> float:
+        """What it took last time here, else what the recorded run took, else the tier's budget."""
+        for path in (self.result, recorded_path(self.notebook, self.tier)):
+            if stored := read_result(path):
+                return float(stored["cost"].get("run_seconds", stored["cost"]["this_run_seconds"]))
+        return BUDGET_SECONDS[self.tier]
+
+
+def plan(notebooks: list[Notebook], tier: str, overrides: Parameters, tree: Tree) -> list[Job]:
+    """The jobs, every parameter checked before any of them starts."""
+    jobs = []
+    for notebook in notebooks:
+        parameters = check(overrides, tier_parameters(notebook, tier), where=notebook.name)
+        after = tier_file(notebook, tier).get("after", [])
+        key = job_key(notebook, parameters, tree.folder)
+        jobs.append(Job(notebook, tier, parameters, tree, key, after=[after] if isinstance(after, int) else after))
+    return jobs
+
+
+def run(jobs: list[Job], workers: int) -> list[Job]:
+    """Run what is not fresh, `workers` at a time; returns the failed jobs."""
+    waiting = [job for job in jobs if not job.fresh]
+    print(f"{len(jobs) - len(waiting)} of {len(jobs)} notebooks unchanged, {len(waiting)} to run")
+    running: list[Job] = []
+    done: list[Job] = []
+    shown = 0.0
+    try:
+        while waiting or running:
+            for job in [job for job in running if job.process and job.process.poll() is not None]:
+                running.remove(job)
+                done.append(job)
+                _finish(job)
+            for job in [job for job in waiting if _may_start(job, waiting, running)][: workers - len(running)]:
+                if _start(job):
+                    waiting.remove(job)
+                    (running if job.process else done).append(job)
+            if time.monotonic() - shown > (2 if sys.stderr.isatty() else 60):
+                shown = time.monotonic()
+                _progress(waiting, running, done, workers)
+            time.sleep(0.1)
+    finally:
+        for job in running:
+            _stop(job)
+    return [job for job in done if job.error]
+
+
+def _may_start(job: Job, waiting: list[Job], running: list[Job]) -> bool:
+    """One notebook of a paper at a time, the first in line, and not before those it comes after."""
+    same_paper = [other for other in waiting + running if other.notebook.paper == job.notebook.paper]
+    if any(other in running for other in same_paper):
+        return False
+    ready = [other for other in same_paper if not {o.notebook.number for o in same_paper} & set(other.after)]
+    return bool(ready) and ready[0] is job
+
+
+def _start(job: Job) -> bool:
+    """Start papermill on a job; false while another run holds the paper. A job that run finished is simply done."""
+    job.lock = try_lock(job.result.parent / ".lock")
+    if job.lock is None:
+        return False
+    job.started = time.monotonic()
+    if job.fresh:
+        job.lock.close()
+        return True
+    command = [sys.executable, "-m", "papermill", str(job.notebook.path), str(_part(job)), "-k", "python3",
+               "-y", yaml.safe_dump(job.parameters), "--cwd", str(job.notebook.path.parent),
+               "--no-progress-bar", "--log-level", "ERROR"]  # fmt: skip
+    with _part(job).with_suffix(".log").open("wb") as log:
+        job.process = subprocess.Popen(
+            command, env=_environment(job), stdout=log, stderr=log, start_new_session=True, cwd=job.tree.folder,
+            pass_fds=[job.lock.fileno()],  # if we are killed, the paper stays locked until papermill has ended
+        )  # fmt: skip
+    return True
+
+
+def _part(job: Job) -> Path:
+    """Papermill rewrites its output in place after each cell: it works on this file, renamed when it is whole."""
+    return job.executed.with_name(f".{job.executed.stem}.part.ipynb")
+
+
+def _part_result(job: Job) -> Path:
+    """The notebook leaves its result here; the last good one stays until this run has succeeded."""
+    return _part(job).with_suffix(".json")
+
+
+def _environment(job: Job) -> dict[str, str]:
+    ours = dict.fromkeys(THREADS, "1") | {
+        RESULT_VARIABLE: str(_part_result(job)),
+        "REPLICATION_DATA": str(data_root()),
+        "REPLICATION_OUTPUT": str(output_root()),
+        "PYTHONPATH": str(job.tree.folder),  # the snapshot's lib, before the installed one
+        "PYTHONHASHSEED": "0",
+        "JUPYTER_PREFER_ENV_PATH": "1",
+        "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
+    }
+    return os.environ | ours
+
+
+def _finish(job: Job) -> None:
+    """Put a finished job's files in place, or note which cell failed and why."""
+    assert job.process is not None and job.lock is not None
+    seconds = time.monotonic() - job.started
+    result = read_result(_part_result(job)) if job.process.returncode == 0 else None
+    if result is None:
+        job.error = failure(_part(job)) or _part(job).with_suffix(".log").read_text()[-500:] or "no result was written"
+        if _part(job).exists():
+            _part(job).replace(job.executed.with_suffix(".failed.ipynb"))
+        print(f"{job.notebook.name} ({job.tier}): FAILED after {seconds:.0f} s", flush=True)
+    else:
+        result["cost"]["run_seconds"] = seconds
+        _part(job).replace(job.executed)
+        write_result(job.result, result | {"job_key": job.key, "unrecordable": job.tree.unrecordable})
+        job.executed.with_suffix(".failed.ipynb").unlink(missing_ok=True)
+        print(f"{job.notebook.name} ({job.tier}): {seconds:.0f} s", flush=True)
+    for leftover in (_part_result(job), _part(job).with_suffix(".log"), _part(job).with_suffix(".progress")):
+        leftover.unlink(missing_ok=True)
+    job.lock.close()
+
+
+def _stop(job: Job) -> None:
+    """End papermill and its kernel, which share a session of their own."""
+    if job.process and job.process.poll() is None:
+        os.killpg(job.process.pid, signal.SIGTERM)
+        try:
+            job.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(job.process.pid, signal.SIGKILL)
+    if job.lock:
+        job.lock.close()
+
+
+def failure(executed: Path) -> str:
+    """The cell and the error at which an executed notebook stopped; empty if it did not stop in a cell."""
+    if not executed.exists():
+        return ""
+    heading, number = "", 0
+    for cell in json.loads(executed.read_text())["cells"]:
+        if cell["cell_type"] == "markdown":
+            titles = [line for line in "".join(cell["source"]).splitlines() if line.startswith("#")]
+            heading = titles[-1].lstrip("# ") if titles else heading
+            continue
+        number += "papermill-error-cell-tag" not in cell["metadata"].get("tags", [])
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "error":
+                return f"code cell {number} (under {heading!r}): {output['ename']}: {output['evalue']}"
+    return ""
+
+
+def _progress(waiting: list[Job], running: list[Job], done: list[Job], workers: int) -> None:
+    left = sum(job.expected_seconds for job in waiting) + sum(
+        max(job.expected_seconds - (time.monotonic() - job.started), 0) for job in running
+    )
+    names = [f"{job.notebook.name}{_note(job)}" for job in running]
+    line = f"running {'; '.join(names) or '-'} | {len(done)} done, {len(waiting)} waiting | "
+    line += f"about {left / max(min(workers, len(waiting) + len(running)), 1) / 60:.0f} min left"
+    print(f"\r\033[K{line}" if sys.stderr.isatty() else line, end="" if sys.stderr.isatty() else "\n", file=sys.stderr)
+
+
+def _note(job: Job) -> str:
+    note = _part(job).with_suffix(".progress")
+    return f" ({note.read_text()})" if note.exists() else ""
