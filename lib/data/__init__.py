@@ -5,7 +5,7 @@ from lib.data.files import DamagedData, MissingData
 from lib.data.image_set import ImageSet, concatenate, to_float
 from lib.data.labels import corrupt_labels, flip_noise, random_labels, uniform_noise
 from lib.data.load import load, names
-from lib.data.noise import noise
+from lib.data.noise_sets import noise
 from lib.data.splits import split, train_test
 
 __all__ = [

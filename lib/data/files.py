@@ -10,11 +10,11 @@ from pathlib import Path
 from lib.roots import output_root
 
 
-class MissingData(FileNotFoundError):  # noqa: N818
+class MissingData(FileNotFoundError):
     """A data set is not on the disk; the message says where it was looked for and how to get it."""
 
 
-class DamagedData(OSError):  # noqa: N818
+class DamagedData(OSError):
     """A file differs from what its publisher released; the message names it and says what became of it."""
 
 

@@ -19,7 +19,7 @@ class ImageSet:
         labels: (N,), int64, indices into `classes`; all -1 where a set has no labels (then `classes` is empty).
         classes: names of the classes, in the order of the labels.
         name: the name it was loaded under.
-        checksum: sha256 in hex. Of the pixels and labels, or of the published digests of the verified source files, or, for
+        checksum: sha256 in hex. Of the pixels and labels, or of the published digests of the source files, or, for
             sets drawn at random, of the recipe; a selection hashes its parent's checksum with its indices.
         split: "train", "fit", "validation", "test", "all", or what the caller made of it.
     """

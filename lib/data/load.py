@@ -13,7 +13,7 @@ from lib.data.digits import digits
 from lib.data.fake import FAKE_VALIDATION, fake
 from lib.data.image_set import ImageSet, concatenate
 from lib.data.mnist import mnist
-from lib.data.noise import mixture, noise
+from lib.data.noise_sets import mixture, noise
 from lib.data.splits import divide, hold_out
 from lib.roots import data_root
 
