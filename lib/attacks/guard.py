@@ -1,0 +1,122 @@
+"""What every attack runs inside: a model that is left as it was, the gradient of the image, the last projection."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from lib.attacks.checks import check_result
+from lib.attacks.norms import Norm, settle
+
+
+@contextmanager
+def attacking(model: nn.Module, batch_statistics: bool = False) -> Iterator[None]:
+    """Puts the model in eval mode without parameter gradients, and afterwards back exactly as it was.
+
+    Gradients are off inside; `input_gradient` switches them on for the image alone.
+
+    Args:
+        model: the model to guard.
+        batch_statistics: let batch norms use the statistics of the attacked batch, as code does that attacks in
+            training mode; their running statistics still do not change.
+
+    Raises:
+        RuntimeError: if a buffer (a running mean, say) is not what it was before.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    norms = _batch_norms(model) if batch_statistics else []
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    before = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    try:
+        with torch.inference_mode(False), torch.no_grad():
+            model.eval()
+            for parameter in trained:
+                parameter.requires_grad_(False)
+            for norm in norms:
+                norm.training, norm.track_running_stats = True, False
+            yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
+        for module, mode in modes:
+            module.training = mode
+        for parameter in trained:
+            parameter.requires_grad_(True)
+    _check_buffers(model, before)
+
+
+def input_gradient(
+    model: nn.Module, images: Tensor, objective: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Differentiates an objective of the logits with respect to the images.
+
+    Args:
+        model: the classifier.
+        images: (N, ...) where to differentiate.
+        objective: from logits (N, K) to one number per image (N,).
+
+    Returns:
+        The gradient in the shape of the images, zero where the model gives none or none that is finite; the objective
+        (N,); and the logits (N, K).
+    """
+    with torch.enable_grad():
+        images = images.detach().requires_grad_()
+        logits = model(images)
+        values = objective(logits)
+        gradient = torch.autograd.grad(values.sum(), images, allow_unused=True)[0] if values.requires_grad else None
+    if gradient is None:
+        gradient = torch.zeros_like(images)
+    return gradient.detach().nan_to_num_(), values.detach(), logits.detach()
+
+
+def first_success(
+    images: Tensor, labels: Tensor, runs: Iterable[Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]]
+) -> Tensor:
+    """Runs one attempt after the other, each on the images that withstood those before.
+
+    Args:
+        images: (N, ...) clean images.
+        labels: (N,) passed on.
+        runs: attempts (images, labels) -> (attacked images, whether each succeeded).
+
+    Returns:
+        (N, ...) the successful attempt on each image, or else the last one.
+    """
+    found = images.clone()
+    standing = torch.arange(len(images), device=images.device)
+    for run in runs:
+        if len(standing) == 0:
+            break
+        found[standing], success = run(images[standing], labels[standing])
+        standing = standing[~success]
+    return found
+
+
+def finish(points: Tensor, images: Tensor, eps: float, norm: Norm) -> Tensor:
+    """The last line of every attack: into ball and box to one ulp, and checked."""
+    points = settle(points, images, eps, norm)
+    check_result(points, images, eps, norm)
+    return points
+
+
+def _batch_norms(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Those with running statistics."""
+    kind = nn.modules.batchnorm._BatchNorm
+    return [module for module in model.modules() if isinstance(module, kind) and module.track_running_stats]
+
+
+def _check_buffers(model: nn.Module, before: dict[str, Tensor]) -> None:
+    for name, buffer in model.named_buffers():
+        if name not in before or not _identical(buffer, before[name]):
+            raise RuntimeError(
+                f"the model changed its buffer {name!r} while it was attacked in eval mode; "
+                "an attack must not change what it attacks, so let forward() update state only when self.training"
+            )
+
+
+def _identical(left: Tensor, right: Tensor) -> bool:
+    """Equal, where a NaN equals a NaN: the statistics of a diverged network."""
+    return torch.equal(left, right) or (
+        torch.equal(left.isnan(), right.isnan()) and torch.equal(left.nan_to_num(), right.nan_to_num())
+    )

@@ -1,0 +1,31 @@
+"""Expectation over transformation: a stochastic model is attacked and judged on its mean probabilities."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class Averaged(nn.Module):
+    """log E[softmax(z)] over several passes of a stochastic model, (N, K).
+
+    As logits these give the mean probabilities, so the gradient of any loss is that of the mean prediction (Athalye et
+    al. 2018, section 4.2), and the predicted class is that of the mean.
+    """
+
+    def __init__(self, model: nn.Module, samples: int) -> None:
+        """Takes a classifier whose output differs from pass to pass, and the number of passes to average."""
+        super().__init__()
+        if samples < 1:
+            raise ValueError(f"samples must be at least 1, found {samples}")
+        self.model, self.samples = model, samples
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Averages over `samples` passes."""
+        passes = torch.stack([self.model(images).log_softmax(1) for _ in range(self.samples)])  # (S, N, K)
+        return passes.logsumexp(0) - math.log(self.samples)
+
+
+def averaged(model: nn.Module, samples: int) -> nn.Module:
+    """The model itself for one sample, or else its average over `samples` passes."""
+    return model if samples == 1 else Averaged(model, samples)
