@@ -178,6 +178,26 @@ def decide(rule: str, mean: float, low: float, high: float, margin: float = 1.0)
     raise ValueError(f"no rule {rule!r} for intervals{nearest(rule, INTERVAL_RULES)}")
 
 
+def combine(rule: str, status: str, parts: Mapping[str, str], controls: Collection[str]) -> tuple[str, list[str]]:
+    """Hold a claim that is true on the mean over its parts back to `partly`, with the reasons.
+
+    A part that says the opposite does it: reversed, or for "no harm" and "equal" decided against, since parts that fail
+    in opposite directions would cancel in the mean. An undecided part does not. A control that is not reproduced does.
+
+    Args:
+        rule: One of `INTERVAL_RULES`.
+        status: The status of the mean over parts.
+        parts: Part -> status.
+        controls: Statuses of the controls.
+    """
+    if status not in (REPRODUCED, PARTLY):
+        return status, []
+    opposed = ", ".join(part for part, found in parts.items() if found == OPPOSITE[rule])
+    reasons = [f"{OPPOSITE[rule]} on {opposed}"] if opposed else []
+    reasons += [NAIVE_ONLY] if any(found != REPRODUCED for found in controls) else []
+    return PARTLY if reasons else status, reasons
+
+
 def seeds_to_decide(rule: str, mean: float, spread: float, margin: float = 1.0) -> int | None:
     """The fewest seeds that decide if mean and spread stay as they are; None if no number would (mean on a bound).
 
@@ -303,7 +323,7 @@ def _judge_parts(claim: Claim, values: Values, datasets: Collection[str]) -> Ver
     rows: tuple[Verdict, ...] = ()
     if claim.parts[0].name is not None:
         rows = tuple(_part_row(claim, part, reason, values) for part, reason in zip(claim.parts, closed, strict=True))
-    return _qualified(replace(verdict, parts=rows, controls=controls), OPPOSITE[str(claim.rule_kind)], len(parts))
+    return _qualified(replace(verdict, parts=rows, controls=controls), str(claim.rule_kind), len(parts))
 
 
 def _part_untestable(claim: Claim, part: Part, values: Values, datasets: Collection[str]) -> str:
@@ -320,19 +340,13 @@ def _part_row(claim: Claim, part: Part, untestable: str, values: Values) -> Verd
     )
 
 
-def _qualified(verdict: Verdict, opposite: str, judged: int) -> Verdict:
-    """A claim that holds on the mean over parts, held back by parts that say the opposite and controls that fail."""
-    status, reasons = verdict.status, [verdict.reason] if verdict.reason else []
-    if status in (REPRODUCED, PARTLY):
-        opposed = [row.name.partition("/")[2] for row in verdict.parts if row.status == opposite]
-        if opposed:
-            reasons.append(f"{opposite} on {', '.join(opposed)}")
-        if any(control.status != REPRODUCED for control in verdict.controls):
-            reasons.append(NAIVE_ONLY)
-        status = PARTLY if opposed or NAIVE_ONLY in reasons else status
-    if judged < len(verdict.parts):
-        reasons.append(f"judged on {judged} of {len(verdict.parts)} parts")
-    return replace(verdict, status=status, reason="; ".join(reasons))
+def _qualified(verdict: Verdict, rule: str, judged: int) -> Verdict:
+    """The verdict on the mean over parts, with what its parts and controls take away from it."""
+    parts = {row.name.partition("/")[2]: row.status for row in verdict.parts}
+    status, reasons = combine(rule, verdict.status, parts, [control.status for control in verdict.controls])
+    if judged < len(parts):
+        reasons.append(f"judged on {judged} of {len(parts)} parts")
+    return replace(verdict, status=status, reason="; ".join([verdict.reason, *reasons] if verdict.reason else reasons))
 
 
 def _measure(claim: Claim, name: str, parts: Sequence[Part], values: Values, control: Control | None = None) -> Verdict:

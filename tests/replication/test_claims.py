@@ -1,0 +1,278 @@
+"""What `paper.yaml` may say, what each default fills in, and that every mistake is named where it stands."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from lib.replication.claims import UNITS, Claim, Part, read_paper
+from lib.roots import repository
+
+PAPERS = sorted((repository() / "papers").glob("*/paper.yaml"))
+CITATION = {"title": "A title", "authors": ["A. Author"], "year": 2017, "venue": "ICLR", "arxiv": "1611.03530"}
+DIRECTION = {"statement": "A beats B", "kind": "direction", "notebook": 1, "comparison": ["a", "b"]}
+EFFECT = {"effect": 0.8, "unit": "points", "source": "table 8"}
+
+
+def write(folder: Path, claims: dict[str, Any], **top: Any) -> Path:
+    content = {**CITATION, "notebooks": {1: "first", 2: "second"}, "claims": claims, **top}
+    (folder / "paper.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    return folder
+
+
+def read_claim(folder: Path, **changes: Any) -> Claim:
+    raw = {key: value for key, value in {**DIRECTION, **changes}.items() if value is not ...}
+    return read_paper(write(folder, {"C1": raw})).claims["C1"]
+
+
+def only_part(claim: Claim) -> Part:
+    (part,) = claim.parts
+    return part
+
+
+def test_a_folder_and_its_file_are_the_same_paper(tmp_path: Path):
+    folder = write(tmp_path, {"C1": DIRECTION})
+    paper = read_paper(folder)
+    assert paper == read_paper(folder / "paper.yaml")
+    assert (paper.title, paper.authors, paper.notebooks) == ("A title", ("A. Author",), {1: "first", 2: "second"})
+    with pytest.raises(FileNotFoundError, match=r"paper\.yaml"):
+        read_paper(tmp_path / "elsewhere")
+
+
+def test_the_margin_is_a_quarter_of_the_papers_effect(tmp_path: Path):
+    part = only_part(read_claim(tmp_path, paper=EFFECT))
+    assert part.margin == pytest.approx(0.002)  # a quarter of 0.8 points, as a fraction
+    assert (part.unit, part.weight, part.sign, part.name) == ("points", 1.0, 1, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "margin"),
+    [
+        ({}, 0.01),  # no effect given: one point
+        ({"paper": {"effect": None, "source": "section 2"}}, 0.01),
+        ({"paper": {**EFFECT, "unverified": True}}, 0.01),  # from memory: feeds no rule
+        ({"paper": {**EFFECT, "effect": -0.8, "contradicts": "table 9"}}, 0.01),
+        ({"paper": EFFECT, "margin": 0.004}, 0.004),
+        ({"paper": {**EFFECT, "effect": -0.8}, "sign": -1}, 0.002),
+        ({"paper": {"effect": 2.0, "unit": "ratio", "source": "figure 1"}}, 0.5),
+        ({"paper": EFFECT, "kind": "no harm"}, 0.01),  # "same": one point, not a quarter of a small difference
+        ({"paper": EFFECT, "kind": "equal"}, 0.01),
+        ({"kind": "order", "comparison": ..., "order": ["a", "b", "c"]}, 0.5),
+        ({"kind": "qualitative"}, 0.01),
+    ],
+)
+def test_margins(tmp_path: Path, changes: dict[str, Any], margin: float):
+    assert only_part(read_claim(tmp_path, **changes)).margin == pytest.approx(margin)
+
+
+def test_a_part_takes_from_the_claim_what_it_does_not_state(tmp_path: Path):
+    claim = read_claim(
+        tmp_path,
+        paper=EFFECT,
+        sign=1,
+        parts={
+            "plain": None,
+            "own effect": {"paper": {**EFFECT, "effect": 4.0}, "weight": 2},
+            "own margin": {"margin": 0.05, "paper": None},
+            "other way": {"comparison": ["b", "a"], "sign": -1, "needs": ["cifar10"], "paper": None},
+        },
+    )
+    plain, own_effect, own_margin, other_way = claim.parts
+    assert (plain.margin, plain.weight, plain.paper) == (pytest.approx(0.002), 1, claim.paper)
+    assert (own_effect.margin, own_effect.weight) == (pytest.approx(0.01), 2)
+    assert (own_margin.margin, own_margin.paper, own_margin.unit) == (0.05, None, "points")
+    assert (other_way.compared, other_way.sign, other_way.needs) == (("b", "a"), -1, ("cifar10",))
+    assert plain.quantity("accuracy") == "accuracy/plain"
+
+
+def test_a_claims_margin_holds_for_every_part_without_its_own(tmp_path: Path):
+    parts = {"x": {"paper": {**EFFECT, "effect": 4.0}}, "y": {"margin": 0.03}}
+    assert [part.margin for part in read_claim(tmp_path, margin=0.02, parts=parts).parts] == [0.02, 0.03]
+
+
+def test_a_qualitative_claim_is_judged_through_its_scalar_or_shown(tmp_path: Path):
+    shown = read_claim(tmp_path, kind="qualitative", comparison=...)
+    assert (shown.rule_kind, shown.parts) == (None, ())
+    assert read_claim(tmp_path, kind="qualitative").rule_kind == "direction"
+    assert read_claim(tmp_path, kind="qualitative", judged_as="no harm").rule_kind == "no harm"
+    ordered = read_claim(tmp_path, kind="qualitative", comparison=..., order=["a", "b", "c"])
+    assert (ordered.rule_kind, only_part(ordered).compared) == ("order", ("a", "b", "c"))
+
+
+def test_a_literature_only_claim_needs_no_comparison(tmp_path: Path):
+    claim = read_claim(tmp_path, notebook=None, comparison=..., paper=EFFECT)
+    assert (claim.notebook, claim.parts) == (None, ())
+
+
+def test_an_identity_states_tolerances(tmp_path: Path):
+    claim = read_claim(tmp_path, kind="identity", comparison=..., quantities={"labels wrong": 0, "fit error": 0.01})
+    assert claim.tolerances == {"labels wrong": 0, "fit error": 0.01}
+
+
+def test_gates_and_controls_may_be_one_or_several(tmp_path: Path):
+    gate, control = {"quantity": "accuracy", "at_least": 0.3}, {"instead_of": "b", "take": "c"}
+    one = read_claim(tmp_path, gate=gate, control=control)
+    two = read_claim(tmp_path, gate=[gate, {"quantity": "noise", "at_most": 1}], control=[control, control])
+    assert (len(one.gates), len(one.controls), len(two.gates), len(two.controls)) == (1, 1, 2, 2)
+    assert one.gates[0].holds(0.3) and not one.gates[0].holds(0.299)
+    assert two.gates[1].holds(1.0) and not two.gates[1].holds(1.001)
+
+
+IDENTITY = {"kind": "identity", "comparison": ...}
+ORDER = {"kind": "order", "comparison": ...}
+MISTAKES = [
+    ({"margn": 0.1}, "unknown key 'margn'; did you mean 'margin'"),
+    ({"kind": "directon"}, "unknown kind 'directon'; did you mean 'direction'"),
+    ({"notebook": ...}, "'notebook' is missing"),
+    ({"notebook": 7}, "notebook 7 is not one of"),
+    ({"statement": ""}, "'statement' must be text"),
+    ({"comparison": ["a"]}, r"comparison is \[A, B\]"),
+    ({"comparison": [0.1, "a"]}, r"comparison is \[A, B\]"),
+    ({"comparison": ["a", "a"]}, "with itself"),
+    ({"comparison": "a, b"}, "'comparison' must be a list"),
+    ({"comparison": ...}, r"comparison is \[A, B\]"),
+    ({"order": ["a", "b", "c"]}, "'order' does not go with the rule 'direction'"),
+    ({**ORDER, "order": ["a", "b"]}, "three or more"),
+    ({**ORDER, "order": ["a", "b", "a"]}, "three or more different"),
+    ({**ORDER, "order": ["a", "b", "c"], "sign": -1}, "sign is 1 or -1"),
+    ({**ORDER, "order": ["a", "b", "c"], "margin": 2}, "tau is <= 1"),
+    ({"sign": 2}, "sign is 1 or -1"),
+    ({"margin": 0}, "margin must be > 0"),
+    ({"margin": -0.1}, "margin must be > 0"),
+    ({"margin": "1e-3"}, "YAML wants 1.0e-3"),
+    ({"margin": 2, "paper": EFFECT}, "margins are fractions"),
+    ({"paper": {**EFFECT, "effect": 0}}, "margin must be > 0"),
+    ({"paper": {"effect": 3.0, "unit": "score", "source": "t", "unverified": True}}, "state a margin"),
+    ({"paper": {"effect": 0.8, "source": "table 8"}}, "state the unit"),
+    ({"paper": {**EFFECT, "unit": "point"}}, "unknown unit 'point'; did you mean 'points'"),
+    ({"paper": {"effect": 0.8, "unit": "points"}}, "'source' is missing"),
+    ({"paper": {**EFFECT, "unverified": "yes"}}, "unverified is true or false"),
+    ({"paper": {**EFFECT, "effect": -0.8}}, "does not pass 'direction'"),
+    ({"paper": {**EFFECT, "effect": 0.8}, "margin": 0.5}, "does not pass 'direction'"),
+    ({"paper": {**EFFECT, "effect": -1.2}, "kind": "no harm"}, "does not pass 'no harm'"),
+    ({"paper": {**EFFECT, "effect": 1.2}, "kind": "equal"}, "does not pass 'equal'"),
+    ({"gate": {"quantity": "a"}}, "one of at_least and at_most"),
+    ({"gate": {"quantity": "a", "at_least": 0, "at_most": 1}}, "one of at_least and at_most"),
+    ({"gate": {"at_least": 0}}, "'quantity' is missing"),
+    ({"control": {"instead_of": "z", "take": "c"}}, "instead_of 'z' is not compared"),
+    ({"control": {"instead_of": "a", "take": "c"}, "parts": {"x": {"comparison": ["d", "e"]}}}, "is not compared"),
+    ({"needs": ["fake:cifar10"]}, "real data sets"),
+    ({"parts": {}}, "parts is empty"),
+    ({"parts": {"x": {"wieght": 1}}}, "part x: unknown key 'wieght'; did you mean 'weight'"),
+    ({"parts": {"x": {"weight": 0}}}, "weight must be > 0"),
+    ({"parts": {True: None}}, "truth values"),
+    ({"judged_as": "equal"}, "'judged_as' is for a qualitative claim"),
+    ({"kind": "qualitative", "judged_as": "identity"}, "unknown judged_as"),
+    ({"kind": "qualitative", "comparison": ..., "margin": 0.1}, "only shown"),
+    ({"quantities": {"a": 0}}, "'quantities' is for kind identity"),
+    ({**IDENTITY}, "an identity states quantities"),
+    ({**IDENTITY, "quantities": {"a": -1}}, "tolerance of 'a'"),
+    ({**IDENTITY, "quantities": {"a": None}}, "tolerance of 'a'"),
+    ({**IDENTITY, "quantities": {"a": 0}, "margin": 0.1}, "'margin' means nothing for an identity"),
+]
+
+
+@pytest.mark.parametrize(("changes", "complaint"), MISTAKES)
+def test_a_mistake_in_a_claim_is_named_with_its_place(tmp_path: Path, changes: dict[str, Any], complaint: str):
+    with pytest.raises(ValueError, match=complaint) as caught:
+        read_claim(tmp_path, **changes)
+    assert f"{tmp_path.name}/paper.yaml: claim C1" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("top", "complaint"),
+    [
+        ({"titel": "x"}, "unknown key 'titel'; did you mean 'title'"),
+        ({"authors": []}, "authors is a list of names"),
+        ({"arxiv": 1611.0353}, r"'arxiv' must be text.*quote numbers"),
+        ({"notebooks": ["first"]}, "notebooks maps numbers to topics"),
+        ({"claims": {"claim one": DIRECTION}}, "a claim's id is a letter and a number"),
+        ({"claims": {"C1": None}}, "expected keys and values"),
+        ({"exhibits": {"t": {"title": "T", "notebook": 9}}}, "exhibit t: notebook 9"),
+        ({"exhibits": {"t": {"title": "T", "notebook": 1, "values": {"r": {"c": [1]}}}}}, "row r: 'c' is a number"),
+        ({"exhibits": {"t": {"title": "T", "notebook": 1, "values": {"r": {"c": {"value": 1}}}}}}, "'unverified'"),
+        ({"deviations": {"d": {"as_published": "x"}}}, "deviation d: 'corrected' is missing"),
+        ({"companions": [{"title": "x"}]}, "companions: authors"),
+    ],
+)
+def test_a_mistake_elsewhere_is_named_with_its_place(tmp_path: Path, top: dict[str, Any], complaint: str):
+    with pytest.raises(ValueError, match=complaint) as caught:
+        read_paper(write(tmp_path, top.pop("claims", {"C1": DIRECTION}), **top))
+    assert f"{tmp_path.name}/paper.yaml" in str(caught.value)
+
+
+def test_a_key_given_twice_does_not_silently_replace_the_first(tmp_path: Path):
+    write(tmp_path, {"C1": DIRECTION})
+    with (tmp_path / "paper.yaml").open("a") as file:
+        file.write("title: Another\n")
+    with pytest.raises(ValueError, match="'title' is given twice"):
+        read_paper(tmp_path)
+
+
+def test_an_exhibit_keeps_the_papers_cells_as_printed(tmp_path: Path):
+    cells = {"train": 99.82, "test": {"value": 9.86, "unverified": True}, "with decay": "failed to converge", 0.5: 1}
+    values = {"AlexNet": cells, "none": {"train": None}}
+    exhibits = {"table-1": {"title": "Fitting", "notebook": 1, "unit": "percent", "values": values}}
+    exhibit = read_paper(write(tmp_path, {"C1": DIRECTION}, exhibits=exhibits)).exhibits["table-1"]
+    assert exhibit.values["AlexNet"] == {"train": 99.82, "test": 9.86, "with decay": "failed to converge", "0.5": 1}
+    assert exhibit.shown("AlexNet", "train") == "99.82"
+    assert exhibit.shown("AlexNet", "test") == "[9.86]"
+    assert exhibit.shown("AlexNet", "with decay") == "failed to converge"
+    assert exhibit.shown("none", "train") == exhibit.shown("no such row", "train") == ""
+
+
+def test_deviations_and_companions(tmp_path: Path):
+    deviation = {"as_published": "x", "corrected": "y", "notebook": None, "source": "code"}
+    paper = read_paper(write(tmp_path, {"C1": DIRECTION}, deviations={"decay": deviation}, companions=[CITATION]))
+    assert (paper.deviations["decay"].corrected, paper.deviations["decay"].notebook) == ("y", None)
+    assert paper.companions[0].title == "A title"
+
+
+def test_rule_and_numbers_in_words(tmp_path: Path):
+    gate = {"quantity": "accuracy", "at_least": 0.3}
+    claim = read_claim(tmp_path, paper=EFFECT, gate=gate, control={"instead_of": "b", "take": "c"})
+    assert claim.rule_text() == "a > b, margin 0.002; also with c for b; if accuracy is at least 0.3"
+    assert claim.paper_text() == "0.8 points"
+    assert (
+        read_claim(tmp_path, kind="equal", parts={"x": None, "y": None}).rule_text() == "a = b +- 0.01, mean of 2 parts"
+    )
+    smaller = read_claim(tmp_path, kind="no harm", sign=-1, paper={**EFFECT, "unverified": True})
+    assert (smaller.rule_text(), smaller.paper_text()) == ("b > a - 0.01", "[0.8 points]")
+    parts = {"x": {"paper": {**EFFECT, "effect": 8.0}}, "y": {"paper": {**EFFECT, "effect": -1, "contradicts": "t 2"}}}
+    divided = read_claim(tmp_path, parts=parts)
+    assert divided.rule_text() == "x: a > b, margin 0.02; y: a > b, margin 0.01"
+    assert divided.paper_text() == "x: 8 points; y: -1 points (against its statement)"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("margin", 0.02), ("sign", -1), ("needs", ["cifar10"]), ("gate", {"quantity": "a", "at_least": 0}),
+     ("control", {"instead_of": "a", "take": "c"}), ("comparison", ["a", "c"]), ("parts", {"x": None})],
+)  # fmt: skip
+def test_whatever_a_verdict_depends_on_is_in_the_recorded_rule(tmp_path: Path, key: str, value: Any):
+    before = read_claim(tmp_path).rule()
+    assert read_claim(tmp_path, **{key: value}).rule() != before
+    assert read_claim(tmp_path, statement="Other words").rule() == before
+
+
+@pytest.mark.parametrize("file", PAPERS, ids=lambda file: file.parent.name)
+def test_the_papers_own_effects_pass_their_rules(file: Path):
+    """Sign, unit and margin of every number; numbers that no rule uses are counted apart and must say why."""
+    used, apart = 0, 0
+    for claim in read_paper(file).claims.values():
+        for part in claim.parts:
+            if part.paper is None or not part.paper.counts:
+                assert (
+                    part.paper is None or part.paper.effect is None or part.paper.unverified or part.paper.contradicts
+                )
+                apart += 1
+                continue
+            assert part.paper.effect is not None
+            effect = part.sign * part.paper.effect * UNITS[part.paper.unit]
+            lower = {"direction": part.margin, "order": part.margin}.get(str(claim.rule_kind), -part.margin)
+            assert effect >= lower, f"{claim.id} {part.name}: {effect} does not reach {lower}"
+            assert claim.rule_kind != "equal" or effect < part.margin, f"{claim.id} {part.name}: not equal"
+            used += 1
+    assert used > 0
+    print(f"{file.parent.name}: {used} numbers pass their rule, {apart} parts have none that a rule may use")
