@@ -36,11 +36,11 @@ def as_array(values: ArrayLike, name: str, *, ndim: int) -> Floats:
 
 
 def _require_finite(array: Floats, name: str) -> None:
-    bad = ~np.isfinite(array)
-    if bad.any():
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        found = f"{int(bad.sum())} of {array.size} values are NaN or infinite, the first at index {where}"
-        raise ValueError(f"{name} must be finite: {found}; find out where they come from, a rank of NaN means nothing")
+    finite = np.isfinite(array)
+    if not finite.all():
+        where = ", ".join(str(i) for i in np.argwhere(~finite)[0])
+        found = f"{np.count_nonzero(~finite)} of {array.size} values are NaN or infinite, the first at index {where}"
+        raise ValueError(f"{name} must be finite, found that {found}; correct what produced them, none is left out")
 
 
 def as_labels(labels: ArrayLike, name: str, *, count: int, classes: int) -> Integers:

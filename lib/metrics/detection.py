@@ -70,8 +70,10 @@ def curve(id_scores: ArrayLike, ood_scores: ArrayLike) -> ThresholdCurve:
         ValueError: a set is empty, not one-dimensional, or holds NaN or infinity.
     """
     of_id, of_ood = as_array(id_scores, "id_scores", ndim=1), as_array(ood_scores, "ood_scores", ndim=1)
-    both = np.concatenate([np.sort(of_id), np.sort(of_ood)])
-    order = np.argsort(both, kind="stable")  # a merge of two sorted runs, five times faster than sorting indices
+    both = np.concatenate([of_id, of_ood])
+    both[: len(of_id)].sort()
+    both[len(of_id) :].sort()
+    order = np.argsort(both, kind="stable")  # a mere merge of two sorted runs, five times faster than sorting indices
     merged = both[order]
     last = np.flatnonzero(np.append(merged[1:] != merged[:-1], True))  # (T,): where each group of equal scores ends
     ood_below = np.append(0, np.cumsum(order >= len(of_id))[last])
