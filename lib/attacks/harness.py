@@ -118,21 +118,23 @@ def run_members(
     check_images(images)
     check_labels(labels, len(images))
     start, passes, device = time.perf_counter(), Passes(), device_of(model, images)
-    adversarial, after = images.clone(), {}
+    some, adversarial, after = images[:PROBED_IMAGES].to(device), images.clone(), {}
     with attacking(model):
-        flags = probe(model, images[:PROBED_IMAGES].to(device), labels[:PROBED_IMAGES].to(device))
-        fast = inference_copy(model, images[:PROBED_IMAGES].to(device)) if fold else model
-        judge, attacked = averaged(model, samples), averaged(fast, samples)
+        judge = averaged(model, samples)
+        with passes.counted({model}):
+            robust = torch.cat([_clean(judge, x.to(device), y) for x, y in _batches(images, labels, batch_size)])
+        clean_accuracy = robust.double().mean().item()
+        flags = probe(model, some, labels[:PROBED_IMAGES].to(device))
+        fast = inference_copy(model, some) if fold else model
+        attacked = averaged(fast, samples)
         with passes.counted({model, fast}):
-            robust = torch.cat([_correct(judge, x, y, device) for x, y in _batches(images, labels, batch_size)])
-            clean_accuracy = robust.double().mean().item()
             for name, attack in members.items():
                 for rows in robust.nonzero().squeeze(1).split(batch_size):
                     x, y = images[rows].to(device), labels[rows].to(device)
                     found = attack(attacked, x.clone(), y).detach()
                     check_result(found, x, eps, norm)
                     adversarial[rows] = found.to(images.device)
-                    robust[rows] = _correct(judge, found, y, device).to(images.device)
+                    robust[rows] = _withstands(judge(found), y).to(images.device)
                 after[name] = robust.double().mean().item()
     accuracy, seconds = robust.double().mean().item(), time.perf_counter() - start
     return AttackReport(
@@ -174,7 +176,13 @@ def _batches(images: Tensor, labels: Tensor, batch_size: int) -> Iterator[tuple[
     return zip(images.split(batch_size), labels.split(batch_size), strict=True)
 
 
-def _correct(model: nn.Module, images: Tensor, labels: Tensor, device: torch.device) -> Tensor:
-    logits = model(images.to(device))
+def _clean(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Which clean images are classified correctly; the first look at a model's logits, so they are checked."""
+    logits = model(images)
     check_logits(logits, labels)
-    return (logits.argmax(1) == labels.to(device)).to(labels.device)
+    return _withstands(logits.to(labels.device), labels)
+
+
+def _withstands(logits: Tensor, labels: Tensor) -> Tensor:
+    """Classified correctly, with logits that are finite."""
+    return (logits.argmax(1) == labels) & logits.isfinite().all(1)
