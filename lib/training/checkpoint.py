@@ -1,0 +1,134 @@
+"""A training run on disk: written in one step, checked when read, refused when made for other arguments."""
+
+import hashlib
+import io
+import json
+import time
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from lib.files import set_aside, write_atomically
+from lib.training.device import rng_state, set_rng_state
+from lib.training.history import Run
+
+
+class CheckpointMismatch(ValueError):
+    """The checkpoint belongs to a run with other arguments."""
+
+
+class Stateful(Protocol):
+    """Whatever else must survive an interruption: a second net, its optimiser, a replay buffer, the best weights."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain Python values."""
+
+    def load_state_dict(self, state: dict[str, Any], /) -> Any:
+        """Put back what `state_dict` returned."""
+
+
+class Keeper:
+    """Saves one run at intervals and brings it back; does nothing without a path."""
+
+    def __init__(
+        self, path: Path | None, seconds: float, about: dict[str, Any], stateful: Mapping[str, Stateful]
+    ) -> None:
+        """`about` tells runs apart: JSON values."""
+        self.path, self.seconds, self.about, self.stateful = path, seconds, about, stateful
+        self.saved = time.monotonic()
+
+    def restore(self, run: Run) -> None:
+        """Bring `run` to the state of its checkpoint, if there is one."""
+        state = read_checkpoint(self.path, self.about, run.model) if self.path else None
+        if state is None:
+            return
+        run.optimiser.load_state_dict(state["optimiser"])
+        run.history.load_state_dict(state["history"])
+        set_rng_state(state["rng"], run.generator, run.compute.device)
+        for name, part in self.stateful.items():
+            part.load_state_dict(state["stateful"][name])
+        run.step = state["step"]
+
+    def save(self, run: Run) -> None:
+        """Write the checkpoint now."""
+        self.saved = time.monotonic()
+        if self.path is None:
+            return
+        state = {
+            "optimiser": run.optimiser.state_dict(),
+            "history": run.history.state_dict(run.step),
+            "rng": rng_state(run.generator, run.compute.device),
+            "stateful": {name: part.state_dict() for name, part in self.stateful.items()},
+            "step": run.step,
+        }
+        write_checkpoint(self.path, self.about, run.model, state)
+
+    def save_if_due(self, run: Run) -> None:
+        """Write the checkpoint when the last is `seconds` old."""
+        if time.monotonic() - self.saved >= self.seconds:
+            self.save(run)
+
+
+def write_checkpoint(path: Path, about: dict[str, Any], model: nn.Module, state: dict[str, Any]) -> None:
+    """Replace `path` by a checkpoint, in one step that leaves the old or the new one after a crash at any moment.
+
+    The file is the SHA-256 of a zip archive, a line break, and the archive: about.json, weights.safetensors, and
+    state.pt for everything else, tensors and plain Python values alone.
+    """
+    # Copies, since safetensors takes neither shared memory nor channels-last order.
+    weights = {name: separate(value) for name, value in model.state_dict().items()}
+    rest = io.BytesIO()
+    torch.save(state, rest)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("about.json", json.dumps(about))
+        members.writestr("weights.safetensors", safetensors.torch.save(weights))
+        members.writestr("state.pt", rest.getvalue())
+    content = archive.getvalue()
+    write_atomically(path, digest(content) + b"\n" + content)
+
+
+def read_checkpoint(path: Path, about: dict[str, Any], model: nn.Module) -> dict[str, Any] | None:
+    """Load the weights into the model and return the state; None where there is no (usable) checkpoint.
+
+    A damaged file is moved aside, which is said on stderr, and counts as none.
+
+    Raises:
+        CheckpointMismatch: when the checkpoint was made for a run with another `about`.
+    """
+    if not path.exists():
+        return None
+    found, _, content = path.read_bytes().partition(b"\n")
+    if found != digest(content):
+        set_aside(path, "its checksum does not match its content; training starts again")
+        return None
+    with zipfile.ZipFile(io.BytesIO(content)) as members:
+        check_about(path, json.loads(members.read("about.json")), about)
+        model.load_state_dict(safetensors.torch.load(members.read("weights.safetensors")))
+        return torch.load(io.BytesIO(members.read("state.pt")), map_location="cpu", weights_only=True)
+
+
+def check_about(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Raise CheckpointMismatch with every argument that differs."""
+    expected = json.loads(json.dumps(expected))
+    names = [name for name in sorted({*found, *expected}) if found.get(name) != expected.get(name)]
+    if names:
+        differences = "; ".join(f"{name}: {found.get(name)!r} there, {expected.get(name)!r} here" for name in names)
+        raise CheckpointMismatch(
+            f"the checkpoint {path} belongs to another run ({differences}): delete it or name another file"
+        )
+
+
+def separate(tensor: Tensor) -> Tensor:
+    """A copy on the CPU in torch's default order."""
+    return tensor.cpu().clone(memory_format=torch.contiguous_format)
+
+
+def digest(content: bytes) -> bytes:
+    """SHA-256 in hexadecimal."""
+    return hashlib.sha256(content).hexdigest().encode()

@@ -1,0 +1,222 @@
+"""The one training loop: a whole data set on the device, one callable for the loss, hooks, exact resume."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lib.training.batches import Batch, Batches
+from lib.training.checkpoint import Keeper, Stateful
+from lib.training.device import Compute, own_randomness, prepare, rng_state, set_rng_state
+from lib.training.history import History, Run
+from lib.training.hooks import Hook, progress_line
+from lib.training.interrupt import between_steps
+from lib.training.schedules import Schedule, constant
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]  # (B, C, H, W) -> (B, C, H', W')
+BatchLoss = Callable[[nn.Module, Batch], Tensor]  # -> scalar
+
+
+class Diverged(RuntimeError):
+    """Loss or gradient were not finite at `step` (from 0). Model and checkpoint hold the state before that step."""
+
+    def __init__(self, step: int, loss: float, gradient_norm: float) -> None:
+        """Say where and with which values; `step` was not taken."""
+        super().__init__(f"training diverged at step {step}: loss {loss}, gradient norm {gradient_norm}")
+        self.step, self.loss, self.gradient_norm = step, loss, gradient_norm
+
+
+def train(
+    model: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    steps: int,
+    batch_size: int,
+    optimiser: torch.optim.Optimizer,
+    schedule: Schedule | None = None,
+    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    batch_loss: BatchLoss | None = None,
+    augment: Augment | None = None,
+    drop_last: bool = False,
+    clip_norm: float | None = None,
+    seed: int = 0,
+    compute: Compute | None = None,
+    hooks: Sequence[Hook] = (),
+    stop: Callable[[Run], Any] | None = None,
+    progress: Hook | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    fingerprint: str = "",
+    stateful: Mapping[str, Stateful] | None = None,
+) -> History:
+    """Train `model` in place, leave it in eval mode, and return the history.
+
+    The result follows from initial weights, data and arguments; torch's global generators are as before afterwards.
+    With a checkpoint an interrupted run goes on where it was, bit for bit on a CPU.
+
+    Args:
+        model: moved to the device of `compute`.
+        images: (N, C, H, W) uint8 or float in [0, 1], or (N, D) vectors; kept on the device as a whole.
+        labels: class indices (N,) int64 or soft targets (N, K).
+        steps: number of mini-batches, at most.
+        batch_size: images per step; the last batch of an epoch may be smaller, unless `drop_last`.
+        optimiser: made for the parameters of `model`.
+        schedule: step (from 0) -> factor on each group's learning rate; None is constant.
+        loss: (logits (B, K), labels of the batch) -> scalar.
+        batch_loss: (model, batch) -> scalar, in place of loss(model(batch.images), batch.labels): adversarial
+            training, energy models, weights by batch.indices, labelled with unlabelled images.
+        augment: (images, generator) -> images, on each mini-batch.
+        drop_last: leave out the smaller batch at the end of an epoch.
+        clip_norm: largest norm of the whole gradient.
+        seed: of order, augmentation and dropout.
+        compute: device and precision; None is `prepare()`.
+        hooks: called with the run after each step.
+        stop: called likewise, after the hooks; training ends when it returns something true.
+        progress: called likewise; None is `progress_line()`.
+        checkpoint: file to go on from, written at intervals, on KeyboardInterrupt and at the end.
+        checkpoint_seconds: the interval.
+        fingerprint: what net, data, optimiser and the callables depend on, so that the checkpoint of another run is
+            refused; steps, batch size, seed and number of images are compared anyway.
+        stateful: further state by name, saved and restored with the checkpoint.
+
+    Raises:
+        Diverged: when loss or gradient are not finite.
+        CheckpointMismatch: when the checkpoint is of another run.
+        ValueError: when the arguments do not fit each other.
+    """
+    compute = compute or prepare()
+    compute.place(model)
+    batches = Batches(images, labels, batch_size, seed, compute.device, drop_last)
+    batch_loss = batch_loss or supervised(loss)
+    schedule = schedule or constant()
+    watchers = [*hooks, progress or progress_line()]
+    arguments = {"steps": steps, "batch_size": batch_size, "seed": seed, "images": len(images), "drop_last": drop_last}
+    keeper = Keeper(checkpoint, checkpoint_seconds, {**arguments, "fingerprint": fingerprint}, stateful or {})
+    with own_randomness(seed, compute.device) as generator, between_steps(checkpoint is not None) as interrupted:
+        history = History(torch.full((steps,), float("nan"), device=compute.device))
+        run = Run(model, optimiser, history, generator, compute, steps)
+        remember_rates(optimiser)
+        keeper.restore(run)
+        model.train()
+        before = Before(run)
+        while run.step < steps and not history.stopped:
+            with timed(history):
+                before.take()
+                batch = augmented(batches.at(run.step, generator), augment)
+                try:
+                    take_step(run, batch, batch_loss, schedule(run.step), clip_norm)
+                except Diverged:
+                    before.put_back()
+                    keeper.save(run)
+                    raise
+            look(run, watchers, stop)
+            if interrupted():
+                keeper.save(run)
+                raise KeyboardInterrupt(f"after step {run.step}; {checkpoint} holds the state to go on from")
+            keeper.save_if_due(run)
+        keeper.save(run)
+    history.losses = history.losses[: run.step].cpu()
+    model.eval()
+    return history
+
+
+def supervised(loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> BatchLoss:
+    """The loss of a mini-batch that needs no more than its images and labels."""
+    return lambda model, batch: loss(model(batch.images), batch.labels)
+
+
+def take_step(run: Run, batch: Batch, batch_loss: BatchLoss, factor: float, clip_norm: float | None) -> None:
+    """Forward, backward, check, update; raises Diverged in place of the update."""
+    started = time.perf_counter()
+    set_rates(run.optimiser, factor)
+    run.optimiser.zero_grad()
+    with run.compute.tensor_float():
+        with run.compute.autocast():
+            value = batch_loss(run.model, batch)
+        value.backward()
+    norm = gradient_norm(run.optimiser, clip_norm)
+    if not torch.isfinite(value.detach() + norm):  # on a GPU the one place per step that waits for it
+        raise Diverged(run.step, value.item(), norm.item())
+    run.optimiser.step()
+    run.history.losses[run.step] = value.detach()
+    run.history.images += len(batch.indices)
+    run.step += 1
+    run.history.compute_seconds += time.perf_counter() - started
+
+
+def gradient_norm(optimiser: torch.optim.Optimizer, clip_norm: float | None) -> Tensor:
+    """Norm of the whole gradient, which is scaled down to `clip_norm` if that is smaller."""
+    parameters = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if clip_norm is not None:
+        nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
+    return norm
+
+
+def augmented(batch: Batch, augment: Augment | None) -> Batch:
+    """The batch with augmented images."""
+    return batch if augment is None else batch._replace(images=augment(batch.images, batch.generator))
+
+
+def look(run: Run, hooks: Sequence[Hook], stop: Callable[[Run], Any] | None) -> None:
+    """Call the hooks, then the stopping rule; their time is not training time."""
+    started = time.perf_counter()
+    for hook in hooks:
+        hook(run)
+    run.history.stopped = bool(stop and stop(run))
+    run.history.hook_seconds += time.perf_counter() - started
+
+
+def remember_rates(optimiser: torch.optim.Optimizer) -> None:
+    """Note each group's learning rate as that of factor 1, once in the life of the optimiser."""
+    for group in optimiser.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+
+
+def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
+    """Set each group's learning rate to `factor` times its initial one."""
+    for group in optimiser.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+
+
+class Before:
+    """Buffers (batch-norm statistics) and generators as they were before a step, to step back when it fails.
+
+    Parameters and optimiser need no copy: they change only once loss and gradient are known to be finite.
+    """
+
+    def __init__(self, run: Run) -> None:
+        """Allocate the copies."""
+        self.run = run
+        self.buffers = [buffer for buffer in run.model.buffers() if buffer.numel()]
+        self.copies = [buffer.clone() for buffer in self.buffers]
+
+    def take(self) -> None:
+        """Copy the present state."""
+        if self.buffers:
+            torch._foreach_copy_(self.copies, self.buffers)
+        self.rng = rng_state(self.run.generator, self.run.compute.device)
+
+    def put_back(self) -> None:
+        """Return to the state of the last `take`, without gradients."""
+        if self.buffers:
+            torch._foreach_copy_(self.buffers, self.copies)
+        set_rng_state(self.rng, self.run.generator, self.run.compute.device)
+        self.run.optimiser.zero_grad()
+
+
+@contextmanager
+def timed(history: History) -> Iterator[None]:
+    """Add the time within to that of training."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    try:
+        yield
+    finally:
+        history.seconds += time.perf_counter() - wall
+        history.cpu_seconds += time.process_time() - cpu
