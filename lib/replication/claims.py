@@ -189,12 +189,12 @@ class Claim:
         return "; ".join(texts)
 
     def paper_text(self) -> str:
-        """The paper's numbers as a table shows them, part by part where they differ."""
+        """The paper's number with its source as a table shows it; part by part where the parts have their own."""
         papers = {part.name: part.paper for part in self.parts}
         own = {name: paper.text for name, paper in papers.items() if paper is not None and paper != self.paper}
-        if not own:
-            return self.paper.text if self.paper is not None else "no number"
-        return "; ".join(f"{name}: {text}" for name, text in own.items())
+        if own:
+            return "; ".join(f"{name}: {text}" for name, text in own.items())
+        return "no number" if self.paper is None else f"{self.paper.text} ({self.paper.source})"
 
 
 def _part_rule(part: Part) -> dict[str, Any]:

@@ -261,7 +261,7 @@ def expected_false_reproduced(claims: Iterable[Claim]) -> float:
     """How many `reproduced` to expect by chance if nothing that an interval rule judges were true: 5 % of each.
 
     An upper bound: margins, controls and parts only lower it. Identities, shown and literature-only claims do not
-    count.
+    count; give only the claims that a tier can test.
     """
     return FALSE_REPRODUCED * sum(bool(claim.parts) and claim.notebook is not None for claim in claims)
 

@@ -233,12 +233,12 @@ def test_rule_and_numbers_in_words(tmp_path: Path):
     gate = {"quantity": "accuracy", "at_least": 0.3}
     claim = read_claim(tmp_path, paper=EFFECT, gate=gate, control={"instead_of": "b", "take": "c"})
     assert claim.rule_text() == "a > b, margin 0.002; also with c for b; if accuracy is at least 0.3"
-    assert claim.paper_text() == "0.8 points"
+    assert claim.paper_text() == "0.8 points (table 8)"
     assert (
         read_claim(tmp_path, kind="equal", parts={"x": None, "y": None}).rule_text() == "a = b +- 0.01, mean of 2 parts"
     )
     smaller = read_claim(tmp_path, kind="no harm", sign=-1, paper={**EFFECT, "unverified": True})
-    assert (smaller.rule_text(), smaller.paper_text()) == ("b > a - 0.01", "[0.8 points]")
+    assert (smaller.rule_text(), smaller.paper_text()) == ("b > a - 0.01", "[0.8 points] (table 8)")
     parts = {"x": {"paper": {**EFFECT, "effect": 8.0}}, "y": {"paper": {**EFFECT, "effect": -1, "contradicts": "t 2"}}}
     divided = read_claim(tmp_path, parts=parts)
     assert divided.rule_text() == "x: a > b, margin 0.02; y: a > b, margin 0.01"
@@ -276,3 +276,43 @@ def test_the_papers_own_effects_pass_their_rules(file: Path):
             used += 1
     assert used > 0
     print(f"{file.parent.name}: {used} numbers pass their rule, {apart} parts have none that a rule may use")
+
+
+def test_every_claim_of_the_random_labels_fact_sheet_is_there():
+    claims = read_paper(repository() / "papers" / "rethinking-generalization").claims
+    assert {f"C{number}" for number in range(1, 26)} | {f"F{number}" for number in range(1, 10)} <= set(claims)
+
+
+def test_effects_follow_from_the_tables_they_name():
+    paper = read_paper(repository() / "papers" / "rethinking-generalization")
+    table_1, table_2 = paper.exhibits["table-1"].values, paper.exhibits["table-2"].values
+
+    def cell(table: Any, row: str, column: str) -> float:
+        return float(table[row][column])
+
+    def gap(row: str) -> float:
+        return cell(table_1, row, "train") - cell(table_1, row, "test")
+
+    def test(row: str) -> float:
+        return cell(table_1, row, "test")
+
+    expected = {
+        "C1": [cell(table_1, f"{net}, random labels", "train") - 100 for net in ("MLP 1x512", "Inception")],
+        "C2": [test(f"{net}, random labels") - 10 for net in ("MLP 1x512", "Inception")],
+        "C3": [gap(f"{net}, random labels") - gap(net) for net in ("MLP 1x512", "Inception")],
+        "C10": [test("MLP 1x512") - test("MLP 1x512, decay"), test("Inception") - test("Inception, crop, decay")],
+        "C12": [
+            test("Inception, crop") - test("Inception, decay"),
+            cell(table_2, "true labels, augmentation", "top-1 test")
+            - cell(table_2, "true labels, decay", "top-1 test"),
+        ],
+        "C15": [
+            cell(table_2, row, "top-1 best") - cell(table_2, row, "top-1 test")
+            for row in ("true labels, decay", "true labels")
+        ],
+        "C17": [test(f"Inception{d}") - test(f"Inception without BatchNorm{d}") for d in ("", ", decay")],
+        "C20": [gap("Inception, random labels") - gap("Inception")],
+    }
+    for name, effects in expected.items():
+        found = [part.paper.effect for part in paper.claims[name].parts if part.paper is not None]
+        assert found == pytest.approx(effects), name
