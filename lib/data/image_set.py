@@ -54,8 +54,8 @@ class ImageSet:
         digest = hashlib.sha256(self.checksum.encode() + indices.cpu().numpy().astype("<i8").tobytes()).hexdigest()
         return replace(
             self,
-            images=self.images[indices],
-            labels=self.labels[indices],
+            images=self.images.index_select(0, indices),
+            labels=self.labels.index_select(0, indices),
             checksum=digest,
             split=self.split if split is None else split,
         )

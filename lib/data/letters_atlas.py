@@ -54,9 +54,8 @@ def main() -> None:
     sheet = atlas(Path(specification.origin).parent / "mpl-data" / "fonts" / "ttf")
     target = Path(__file__).with_name("letters.png")
     sheet.save(target, optimize=True)
-    print(
-        f"{target.name}: {target.stat().st_size} bytes, pixels sha256 {hashlib.sha256(np.array(sheet).tobytes()).hexdigest()}"
-    )
+    checksum = hashlib.sha256(np.array(sheet).tobytes()).hexdigest()
+    print(f"{target.name}: {target.stat().st_size} bytes, pixels sha256 {checksum}")
 
 
 if __name__ == "__main__":
