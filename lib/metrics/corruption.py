@@ -27,7 +27,7 @@ def corruption_error(errors: Mapping[str, ArrayLike]) -> float:
 
 
 def mean_corruption_error(errors: Mapping[str, ArrayLike], *, baseline: Mapping[str, ArrayLike]) -> float:
-    """MCE = mean over corruptions c of sum_s E_(c,s) / sum_s B_(c,s), with severities s.
+    """The mCE, mean over corruptions c of sum_s E_(c,s) / sum_s B_(c,s), with severities s.
 
     Args:
         errors: error rates in [0, 1] of the model by corruption, each (S,) over severities.
@@ -63,7 +63,7 @@ def flip_probability(predictions: ArrayLike, *, reference: Literal["previous", "
 
 
 def mean_flip_rate(flip_probabilities: Mapping[str, float], *, baseline: Mapping[str, float]) -> float:
-    """MFR = mean over perturbations p of FP_p / FP_p(baseline), with FP the `flip_probability`.
+    """The mFR, mean over perturbations p of FP_p / FP_p(baseline), with FP the `flip_probability`.
 
     Args:
         flip_probabilities: of the model, by perturbation.
@@ -99,9 +99,7 @@ def _mean_ratio(values: Mapping[str, ArrayLike], baseline: Mapping[str, ArrayLik
 def _ratio(values: Mapping[str, ArrayLike], baseline: Mapping[str, ArrayLike], name: str) -> float:
     ours, theirs = _rates(values, name, "values"), _rates(baseline, name, "baseline")
     if len(theirs) not in (1, len(ours)):
-        raise ValueError(
-            f"{name!r} has {len(ours)} severities and {len(theirs)} in the baseline; they must be the same"
-        )
+        raise ValueError(f"{name!r} has {len(ours)} severities, {len(theirs)} in the baseline; pass the same for both")
     if not theirs.any():
         raise ValueError(f"baseline[{name!r}] is 0; a ratio to it does not exist, take a normaliser that makes errors")
     return float(ours.mean() / theirs.mean())

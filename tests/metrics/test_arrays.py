@@ -141,9 +141,9 @@ def test_tensors_give_the_same_as_arrays(dtype):
     low = torch.tensor([0.5, 0.125, 0.0], dtype=dtype)
     right = torch.tensor([True, True, False, True])
     expected = metrics.auroc([0.5, 1.0, 0.25, 0.75], [0.5, 0.125, 0.0])
-    assert metrics.auroc(high, low) == expected  # type: ignore[arg-type]
-    assert metrics.calibration_error(high, right) == metrics.calibration_error([0.5, 1, 0.25, 0.75], [1, 1, 0, 1])  # type: ignore[arg-type]
-    assert metrics.accuracy(high[:, None], torch.zeros(4, dtype=torch.int64)) == 1  # type: ignore[arg-type]
+    assert metrics.auroc(high, low) == expected
+    assert metrics.calibration_error(high, right) == metrics.calibration_error([0.5, 1, 0.25, 0.75], [1, 1, 0, 1])
+    assert metrics.accuracy(high[:, None], torch.zeros(4, dtype=torch.int64)) == 1
     assert high.requires_grad
 
 

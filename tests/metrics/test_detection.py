@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 
 from lib import metrics
+from lib.metrics.detection import Positive
 
 # Whole numbers from a narrow range: nearly every score ties with another, of its own set or of the other.
 tied = st.lists(st.integers(-4, 4), min_size=1, max_size=12)
 spread = st.lists(st.floats(-1e3, 1e3, allow_subnormal=False), min_size=1, max_size=30)
 two_sets = st.one_of(st.tuples(tied, tied), st.tuples(spread, spread))
-POSITIVES = ("id", "ood")
+POSITIVES: tuple[Positive, ...] = ("id", "ood")
 METRICS = {
     "auroc": lambda *sets: metrics.auroc(*sets),
     "detection_accuracy": lambda *sets: metrics.detection_accuracy(*sets),
@@ -34,16 +35,16 @@ every_metric = pytest.mark.parametrize("metric", METRICS.values(), ids=METRICS)
 quick = settings(deadline=None, max_examples=60)
 
 
-def as_labelled(id_scores, ood_scores, positive):
+def as_labelled(id_scores, ood_scores, *, positive):
     """Labels and scores in scikit-learn's sense: the positive set is labelled 1 and has high scores."""
     sign = 1 if positive == "id" else -1
     labels = np.repeat([1, 0] if positive == "id" else [0, 1], [len(id_scores), len(ood_scores)])
     return labels, sign * np.concatenate([id_scores, ood_scores]).astype(float)
 
 
-def thresholds_by_hand(id_scores, ood_scores, positive):
+def thresholds_by_hand(id_scores, ood_scores, *, positive):
     """(TPR, FPR) at every distinct score, from the strictest threshold on, counted one by one."""
-    labels, scores = as_labelled(id_scores, ood_scores, positive)
+    labels, scores = as_labelled(id_scores, ood_scores, positive=positive)
     for threshold in sorted(set(scores), reverse=True):
         taken = [label for label, score in zip(labels, scores, strict=True) if score >= threshold]
         yield sum(taken) / sum(labels), (len(taken) - sum(taken)) / (len(labels) - sum(labels))
@@ -56,7 +57,7 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(sets):
     pairs = [(a > b) + (a == b) / 2 for a, b in itertools.product(id_scores, ood_scores)]
     assert metrics.auroc(id_scores, ood_scores) == pytest.approx(sum(pairs) / len(pairs), abs=1e-12)
     assert metrics.auroc(id_scores, ood_scores) == pytest.approx(
-        roc_auc_score(*as_labelled(id_scores, ood_scores, "id")), abs=1e-12
+        roc_auc_score(*as_labelled(id_scores, ood_scores, positive="id")), abs=1e-12
     )
 
 
@@ -64,7 +65,7 @@ def test_auroc_is_the_share_of_pairs_in_the_right_order(sets):
 @given(two_sets)
 @quick
 def test_average_precision_equals_scikit_learn(positive, sets):
-    labels, scores = as_labelled(*sets, positive)
+    labels, scores = as_labelled(*sets, positive=positive)
     expected = average_precision_score(labels, scores)
     assert metrics.aupr(*sets, positive=positive) == pytest.approx(expected, abs=1e-12)
     weights = np.where(labels == 1, 1 / labels.sum(), 1 / (1 - labels).sum())  # both sets weigh the same
@@ -76,10 +77,10 @@ def test_average_precision_equals_scikit_learn(positive, sets):
 @given(two_sets, st.sampled_from([0.05, 0.5, 0.8, 0.9, 0.95, 1.0]))
 @quick
 def test_fpr_at_tpr_equals_counting(positive, sets, tpr):
-    rates = list(thresholds_by_hand(*sets, positive))
+    rates = list(thresholds_by_hand(*sets, positive=positive))
     exact = next(false for true, false in rates if true >= tpr)
     assert metrics.fpr_at_tpr(*sets, positive=positive, tpr=tpr) == pytest.approx(exact, abs=1e-12)
-    false_rates, true_rates, _ = roc_curve(*as_labelled(*sets, positive), drop_intermediate=False)
+    false_rates, true_rates, _ = roc_curve(*as_labelled(*sets, positive=positive), drop_intermediate=False)
     assert exact == pytest.approx(false_rates[np.argmax(true_rates >= tpr)], abs=1e-12)
 
     first_full = next(i for i, (true, _) in enumerate(rates) if true == 1)
@@ -235,7 +236,7 @@ def test_the_quotient_decides_exactly_at_the_boundary():
         assert metrics.fpr_at_tpr(id_scores, ood_scores, positive="id") == (k - 1) / n
 
 
-def sweep_by_hand(id_scores, ood_scores, steps):
+def sweep_by_hand(id_scores, ood_scores, *, steps):
     """The 2018 evaluator's loop over equally spaced thresholds, step by step."""
     x, y = np.array(id_scores, dtype=float), np.array(ood_scores, dtype=float)
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
@@ -262,7 +263,7 @@ def sweep_by_hand(id_scores, ood_scores, steps):
 @given(two_sets.filter(lambda sets: len({*sets[0], *sets[1]}) > 1), st.integers(1, 40))
 @quick
 def test_the_sweep_equals_the_loop(sets, steps):
-    assert metrics.sweep_2018(*sets, steps=steps) == pytest.approx(sweep_by_hand(*sets, steps), abs=1e-12)
+    assert metrics.sweep_2018(*sets, steps=steps) == pytest.approx(sweep_by_hand(*sets, steps=steps), abs=1e-12)
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -271,7 +272,7 @@ def test_the_sweep_equals_the_loop_on_many_scores(seed):
     rng = np.random.default_rng(seed)
     sets = rng.normal(2, 1, 400), rng.normal(0, 1, 300)
     swept = metrics.sweep_2018(*sets, steps=300)
-    assert swept == pytest.approx(sweep_by_hand(*sets, 300), abs=1e-12)
+    assert swept == pytest.approx(sweep_by_hand(*sets, steps=300), abs=1e-12)
     assert swept.tnr_at_tpr95 > 0  # the window was not empty
 
 
@@ -335,7 +336,7 @@ def test_a_million_scores_keep_their_precision():
     rng = np.random.default_rng(0)
     id_scores, ood_scores = rng.normal(1, 1, 500_000), rng.normal(0, 1, 500_000)
     c = metrics.curve(id_scores, ood_scores)
-    labels, scores = as_labelled(id_scores, ood_scores, "id")
+    labels, scores = as_labelled(id_scores, ood_scores, positive="id")
     assert metrics.auroc(c) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
     assert metrics.aupr(c, positive="id") == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
     threshold = np.sort(id_scores)[25_000]
