@@ -56,7 +56,6 @@ class Keeper:
 
     def save(self, run: Run) -> None:
         """Write the checkpoint now."""
-        self.saved = time.monotonic()
         if self.path is None:
             return
         state = {
@@ -67,6 +66,7 @@ class Keeper:
             "step": run.step,
         }
         write_checkpoint(self.path, self.about, run.model, state)
+        self.saved = time.monotonic()
 
     def save_if_due(self, run: Run) -> None:
         """Write the checkpoint when the last is `seconds` old."""

@@ -28,7 +28,7 @@ class History:
 
     def record(self, name: str, step: int, value: float) -> None:
         """Note a measured value, after `step` steps."""
-        self.values.setdefault(name, []).append((step, value))
+        self.values.setdefault(name, []).append((step, float(value)))
 
     def last(self, name: str) -> float:
         """The value of `name` that was measured last."""
@@ -51,7 +51,7 @@ class History:
 
     def state_dict(self, steps_done: int) -> dict[str, Any]:
         """All fields, with the losses of the steps done on the CPU."""
-        return {**vars(self), "losses": self.losses[:steps_done].cpu()}
+        return {**vars(self), "losses": self.losses[:steps_done].cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Put back what `state_dict` returned; the losses keep their place and length."""

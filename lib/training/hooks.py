@@ -44,7 +44,7 @@ class KeepBest:
 
     def __call__(self, run: Run) -> None:
         """Score the model and keep it if it is better than all before."""
-        score = self.score(run.model)
+        score = float(self.score(run.model))
         if score > self.best:
             self.best, self.step = score, run.step
             self.weights = {name: value.clone() for name, value in run.model.state_dict().items()}

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lib.models.count import parameter_count
 from lib.training.batches import Batch, Batches
 from lib.training.checkpoint import Keeper, Stateful
 from lib.training.device import Compute, own_randomness, prepare, rng_state, set_rng_state
@@ -23,7 +24,10 @@ BatchLoss = Callable[[nn.Module, Batch], Tensor]  # -> scalar
 
 
 class Diverged(RuntimeError):
-    """Loss or gradient were not finite at `step` (from 0). Model and checkpoint hold the state before that step."""
+    """Loss or gradient were not finite at `step` (from 0). Model and checkpoint hold the state before that step.
+
+    What a `batch_loss` of the caller changed by itself, besides the model's buffers, is not undone.
+    """
 
     def __init__(self, step: int, loss: float, gradient_norm: float) -> None:
         """Say where and with which values; `step` was not taken."""
@@ -96,8 +100,11 @@ def train(
     batch_loss = batch_loss or supervised(loss)
     schedule = schedule or constant()
     watchers = [*hooks, progress or progress_line()]
-    arguments = {"steps": steps, "batch_size": batch_size, "seed": seed, "images": len(images), "drop_last": drop_last}
-    keeper = Keeper(checkpoint, checkpoint_seconds, {**arguments, "fingerprint": fingerprint}, stateful or {})
+    about = {
+        **{"steps": steps, "batch_size": batch_size, "seed": seed, "drop_last": drop_last, "images": len(images)},
+        **{"parameters": parameter_count(model), "fingerprint": fingerprint},
+    }
+    keeper = Keeper(checkpoint, checkpoint_seconds, about, stateful or {})
     with own_randomness(seed, compute.device) as generator, between_steps(checkpoint is not None) as interrupted:
         history = History(torch.full((steps,), float("nan"), device=compute.device))
         run = Run(model, optimiser, history, generator, compute, steps)
