@@ -9,6 +9,7 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,11 @@ def child(result: Path, prepare: Callable[[], Any], **options: Any) -> int:
         code = 0
     except KeyboardInterrupt:
         code = 130
+    except BaseException:
+        traceback.print_exc()  # into the output of the test
+        raise
     finally:
+        sys.stderr.flush()
         os._exit(code)
 
 
@@ -47,19 +52,27 @@ def ending(number: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
 
 
-def killed_at_random(folder: Path) -> dict[str, Any]:
-    """SIGKILL after random times until one run comes through."""
+def killed_at_random(folder: Path, times: int = 8) -> dict[str, Any]:
+    """SIGKILL a random time after some progress, again and again, then let the run come through."""
     chance = random.Random(0)
-    endings: list[int] = []
-    while len(endings) < 60 and 0 not in endings:
-        number = child(folder / "random", lambda: None, checkpoint=folder / "random.ckpt", checkpoint_seconds=OFTEN)
-        time.sleep(chance.uniform(0.02, 0.3))
-        if os.waitpid(number, os.WNOHANG) == (0, 0):
-            os.kill(number, signal.SIGKILL)
-            endings.append(ending(number))
-        else:
-            endings.append(0)
-    return {"endings": endings, "fingerprint": (folder / "random").read_text()}
+    result, path = folder / "random", folder / "random.ckpt"
+    options: dict[str, Any] = {"checkpoint": path, "checkpoint_seconds": OFTEN}
+    endings = []
+    for _ in range(times):
+        old = modified(path)
+        number = child(result, lambda: None, **options)
+        while modified(path) == old and os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.02))
+        os.kill(number, signal.SIGKILL)  # nothing happens to a child that has ended already
+        endings.append(ending(number))
+    endings.append(ending(child(result, lambda: None, **options)))
+    return {"endings": endings, "fingerprint": result.read_text()}
+
+
+def modified(path: Path) -> int:
+    """When the file was written last, in nanoseconds; 0 if never."""
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def killed_while_writing(folder: Path, function: str) -> dict[str, Any]:
