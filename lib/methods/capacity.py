@@ -59,26 +59,38 @@ def linear_rademacher(n: int, d: int) -> float:
     return math.erf(math.sqrt(d / (n - d) / 2))  # 2 Phi(z) - 1 = erf(z / sqrt(2))
 
 
-def least_squares_signs_fit(features: Tensor, signs: Tensor) -> float:
-    """Training error of the sign of a least-squares fit, the control for `rademacher_from_error`.
+def least_squares_signs_fit(features: Tensor, signs: Tensor) -> tuple[Tensor, int]:
+    """Training error of the sign of a least-squares fit, the control for `rademacher_from_error`, and the fit's rank.
+
+    The fitted values are P sigma with the projection P = X (X^T X)^+ X^T on the column space of the features, here
+    from the eigenvectors of the smaller of X^T X and X X^T, once for all sign vectors.
 
     Args:
         features: (n, d), used as they are: add a column of ones for an intercept.
-        signs: (n,) of -1 and 1.
+        signs: (n,) or (n, S) of -1 and 1.
 
     Returns:
-        The fraction of points where the fit has another sign; a fit of exactly zero counts as an error.
+        The fraction of points where the fit has another sign, for each sign vector, () or (S,), where a fit of exactly
+        zero counts as an error; and the rank of the features, which is the d of `linear_rademacher`.
 
     Raises:
         ValueError: if shapes do not match or a sign is neither -1 nor 1.
     """
-    if features.ndim != 2 or signs.shape != features.shape[:1]:
+    if features.ndim != 2 or signs.ndim not in (1, 2) or len(signs) != len(features):
         raise ValueError(f"features {tuple(features.shape)} and signs {tuple(signs.shape)}: need (n, d) and (n,)")
     if not (signs.abs() == 1).all():
         raise ValueError("signs must be -1 or 1: map classes 0 and 1 by 2 y - 1")
-    X, sigma = features.detach().double().cpu(), signs.double().cpu()
-    solution = torch.linalg.lstsq(X, sigma[:, None], driver="gelsy").solution  # (d, 1), of any rank
-    return ((X @ solution).squeeze(1).sign() != sigma).double().mean().item()
+    X, sigma = features.detach().double().cpu(), signs.double().cpu().reshape(len(signs), -1)  # (n, d), (n, S)
+    tall = X.shape[0] > X.shape[1]
+    eigenvalues, vectors = torch.linalg.eigh(X.T @ X if tall else X @ X.T)
+    kept = eigenvalues > eigenvalues.max().clamp(min=0) * max(X.shape) * torch.finfo(X.dtype).eps
+    basis = vectors[:, kept]  # (d or n, rank)
+    if tall:
+        fit = X @ (basis @ (basis.T @ (X.T @ sigma) / eigenvalues[kept, None]))  # X V L^-1 V^T X^T sigma
+    else:
+        fit = basis @ (basis.T @ sigma)  # U U^T sigma
+    errors = (fit.sign() != sigma).double().mean(dim=0)  # (S,)
+    return errors.reshape(signs.shape[1:]), int(kept.sum())
 
 
 def rademacher_bound(train_error: float, complexity: float, n: int, delta: float) -> float:

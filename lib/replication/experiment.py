@@ -238,6 +238,6 @@ def _noted(seeds: list[int], what: str, note: Path) -> Any:
 
 
 def _device(wanted: str) -> str:
-    from lib.training.device import resolve_device
+    from lib.training.device import prepare
 
-    return resolve_device(wanted)
+    return prepare(wanted).device.type

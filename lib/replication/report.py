@@ -10,7 +10,6 @@ from lib.replication.notebooks import PAPERS, Notebook, all_notebooks
 from lib.replication.parameters import TIERS, ParameterError, tier_parameters
 from lib.replication.results import Result, read_result, recorded_results, result_path
 from lib.replication.verdicts import Headline, Verdict, expected_false_reproduced, headline
-from lib.replication.words import paper_text
 from lib.roots import repository
 
 MARK = "<!-- generated: {name} -->\n{text}\n<!-- end of generated: {name} -->"
@@ -77,7 +76,7 @@ def claims_table(tree: Path, name: str) -> str:
     for claim in paper.claims.values():
         verdicts = _verdicts(claim, results)
         cells = [verdicts[tier].text() if tier in verdicts else "–" for tier in ("reduced", "laptop", "gpu")]
-        row = [f"**{claim.id}** {claim.statement}", paper_text(claim), *cells, headline(verdicts).text()]
+        row = [f"**{claim.id}** {claim.statement}", claim.paper_text(), *cells, headline(verdicts).text()]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 

@@ -204,7 +204,7 @@ def failure(executed: Path) -> str:
             titles = [line for line in "".join(cell["source"]).splitlines() if line.startswith("#")]
             heading = titles[-1].lstrip("# ") if titles else heading
             continue
-        number += "papermill-error-cell-tag" not in cell["metadata"].get("tags", [])
+        number += "injected-parameters" not in cell["metadata"].get("tags", [])  # papermill's own cell is no one's
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 return f"code cell {number} (under {heading!r}): {output['ename']}: {output['evalue']}"

@@ -9,7 +9,6 @@ from lib.metrics.intervals import interval
 from lib.replication.claims import Exhibit, Paper
 from lib.replication.results import Result
 from lib.replication.verdicts import Verdict
-from lib.replication.words import paper_text, rule_text
 
 Tidy = dict[str, list[Any]]  # columns row, column, seed, value
 
@@ -67,7 +66,7 @@ def evidence(
     lines = {}
     for name, verdict in verdicts.items():
         claim = paper.claims[name]
-        columns = {"paper": paper_text(claim), "rule": rule_text(claim), f"this run ({tier})": verdict.text()}
+        columns = {"paper": claim.paper_text(), "rule": claim.rule_text(), f"this run ({tier})": verdict.text()}
         for other, result in recorded.items():
             stored = result["claims"].get(name)
             columns[other] = Verdict.from_dict(stored["verdict"]).text() if stored else "–"

@@ -47,7 +47,7 @@ def test_closed_form_agrees_with_simulation(n, d):
     generator = torch.Generator().manual_seed(n + d)
     draws = 400
     errors = [
-        least_squares_signs_fit(torch.randn(n, d, generator=generator), random_signs(n, generator))
+        least_squares_signs_fit(torch.randn(n, d, generator=generator), random_signs(n, generator))[0].item()
         for _ in range(draws)
     ]
     readings = rademacher_from_error(errors)
@@ -59,20 +59,32 @@ def test_closed_form_agrees_with_simulation(n, d):
 def test_least_squares_fits_any_signs_from_d_equal_n_on():
     generator = torch.Generator().manual_seed(0)
     for d in (30, 45):
-        assert least_squares_signs_fit(torch.randn(30, d, generator=generator), random_signs(30, generator)) == 0
+        assert least_squares_signs_fit(torch.randn(30, d, generator=generator), random_signs(30, generator))[0] == 0
 
 
 def test_least_squares_error_by_hand():
     features = torch.tensor([[1.0], [2.0], [-1.0]])
     # w = (-1 + 2 + 1) / 6 > 0: the first sign is missed
-    assert least_squares_signs_fit(features, torch.tensor([-1, 1, -1])) == pytest.approx(1 / 3)
-    assert least_squares_signs_fit(features, torch.tensor([1, 1, -1])) == 0
-    assert least_squares_signs_fit(torch.zeros(3, 1), torch.tensor([1, 1, -1])) == 1  # a fit of zero is an error
+    assert least_squares_signs_fit(features, torch.tensor([-1, 1, -1]))[0] == pytest.approx(1 / 3)
+    assert least_squares_signs_fit(features, torch.tensor([1, 1, -1]))[0] == 0
+    assert least_squares_signs_fit(torch.zeros(3, 1), torch.tensor([1, 1, -1]))[0] == 1  # a fit of zero is an error
+
+
+@pytest.mark.parametrize(("n", "d"), [(40, 7), (9, 20)])
+def test_least_squares_fits_many_sign_vectors_at_once_like_a_library(n, d):
+    generator = torch.Generator().manual_seed(1)
+    features = torch.randn(n, d, generator=generator, dtype=torch.float64)
+    features[:, 0] = features[:, 1]  # rank one less where the features are fewer than the points
+    signs = torch.stack([random_signs(n, generator) for _ in range(5)], dim=1)
+    errors, rank = least_squares_signs_fit(features, signs)
+    fit = features @ torch.linalg.pinv(features) @ signs.double()
+    np.testing.assert_array_equal(errors, (fit.sign() != signs).double().mean(dim=0))
+    assert rank == torch.linalg.matrix_rank(features)
 
 
 def test_least_squares_takes_dependent_features():
     column = torch.tensor([[1.0], [2.0], [-1.0], [-3.0]])
-    assert least_squares_signs_fit(torch.cat([column, column, 0 * column], dim=1), torch.tensor([1, 1, -1, -1])) == 0
+    assert least_squares_signs_fit(torch.cat([column, column, 0 * column], dim=1), torch.tensor([1, 1, -1, -1]))[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -146,7 +158,7 @@ def test_the_vc_reading_of_a_linear_learner_is_d_plus_one():
 
     def error(n: int) -> float:
         features = torch.cat([torch.ones(n, 1), torch.randn(n, d, generator=generator)], dim=1)
-        return least_squares_signs_fit(features, random_signs(n, generator))
+        return least_squares_signs_fit(features, random_signs(n, generator))[0].item()
 
     # at d + 1 points the system is square; somewhat beyond, least squares still fits a lucky draw but not 200 of them
     assert vc_reading({n: [error(n) for _ in range(200)] for n in range(2, 13)}) == d + 1

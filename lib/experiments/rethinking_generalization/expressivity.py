@@ -1,4 +1,4 @@
-"""What the notebooks of `papers/rethinking-generalization` measure, one arm after the other.
+"""What `3-expressivity` measures, one arm after the other.
 
 Every arm takes `seed` and returns plain values for that seed. With the seed vary: the drawn images and their order, the
 labels that chance draws, the initialisation, the order of the batches and the random direction of the construction.
@@ -6,6 +6,7 @@ labels that chance draws, the initialisation, the order of the batches and the r
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -13,17 +14,27 @@ from torch import Tensor, nn
 
 from lib.data.image_set import ImageSet
 from lib.data.load import load
-from lib.methods.capacity import least_squares_train_error, linear_rademacher, rademacher_from_error, vc_bound
+from lib.methods.capacity import (
+    least_squares_signs_fit,
+    linear_rademacher,
+    rademacher_bound,
+    vc_bound,
+    vc_reading,
+)
 from lib.methods.memorise import fit_report, memorise, memorise_deep
 from lib.models.mlp import mlp
+from lib.models.small_alexnet import small_alexnet
 from lib.models.small_cnn import small_cnn
+from lib.models.small_inception import small_inception
+from lib.training.device import prepare
 from lib.training.evaluate import error_rate
+from lib.training.hooks import every, fitted
 from lib.training.loop import train
 from lib.training.optimisers import sgd
 from lib.training.schedules import exponential
 
 BATCH = 128
-FIT_CHECK = 50  # steps between two looks at the training error
+FIT_CHECK = 25  # steps between two looks at the training error
 
 
 def paper_mlp(image_shape: tuple[int, ...], classes: int) -> nn.Module:
@@ -35,13 +46,16 @@ def paper_mlp(image_shape: tuple[int, ...], classes: int) -> nn.Module:
 
 def plain_cnn(image_shape: tuple[int, ...], classes: int) -> nn.Module:
     """The small convolutional net with mean pooling and unscaled logits, which suit SGD."""
-    strides = (2, 2, 2) if image_shape[-1] >= 28 else (1, 2, 1)
+    strides = (2, 2, 2) if image_shape[-1] >= 28 else (2, 2, 1)  # down to 4x4, or 2x2 from 8x8
     return small_cnn(classes, in_channels=image_shape[0], strides=strides, pool="mean", logit_scale=1.0)
 
 
+# name -> how to build it, and its learning rate (the paper's, appendix A, for the paper's nets)
 LEARNERS: dict[str, tuple[Callable[[tuple[int, ...], int], nn.Module], float]] = {
-    "mlp 1x512": (paper_mlp, 0.01),  # the paper's learning rate for MLPs
+    "mlp 1x512": (paper_mlp, 0.01),
     "small cnn": (plain_cnn, 0.05),
+    "small inception": (lambda shape, classes: small_inception(classes), 0.1),
+    "small alexnet": (lambda shape, classes: small_alexnet(classes), 0.01),
 }
 
 
@@ -70,11 +84,11 @@ def fit_until_zero_error(
         batch_size=BATCH,
         optimiser=sgd(net, lr=rate, momentum=0.9),
         schedule=exponential(0.95, every=391),  # 391 batches of 128: an epoch of 50,000 images
-        stop=lambda step, model: step % FIT_CHECK == 0 and error_rate(model, images, labels) == 0,
+        stop=every(FIT_CHECK, fitted(images, labels)),
         seed=seed,
-        device=device,
+        compute=prepare(device),
     )
-    return net, history.steps
+    return net, len(history.losses)
 
 
 def random_signs(
@@ -95,7 +109,7 @@ def random_signs(
         error = error_rate(net, points[:n], signs[:n])
         values["n"].append(n)
         values["train error"].append(error)
-        values["rademacher"].append(rademacher_from_error(error))
+        values["rademacher"].append(1 - 2 * error)
         values["steps"].append(steps)
     return values
 
@@ -107,24 +121,32 @@ def linear_control(seed: int, dataset: str, n_images: list[int], n_draws: int) -
     values: dict[str, list[float]] = {"n": [], "rademacher": [], "closed form": []}
     for n in n_images:
         signs = 2.0 * torch.randint(2, (n, n_draws), generator=generator) - 1
-        errors, rank = least_squares_train_error(points[:n], signs)
+        errors, rank = least_squares_signs_fit(points[:n], signs)
         values["n"].append(n)
-        values["rademacher"].append(rademacher_from_error(errors.mean().item()))
+        values["rademacher"].append(1 - 2 * errors.mean().item())
         values["closed form"].append(linear_rademacher(n, rank))
     return values
 
 
 def linear_bound(seed: int, dataset: str, delta: float) -> dict[str, float]:
-    """The VC bound for that linear learner on all training images, first half of the classes against the second.
+    """Both bounds for that linear learner on all training images: a random half of the classes against the other.
 
-    Its VC dimension is known, d + 1; with enough images the same bound that is vacuous for nets says something here.
+    Its capacity is known, d + 1 dimensions; with enough images the formulas that are vacuous for nets say something.
     """
     train_set = load(dataset)
-    features = train_set.images.flatten(1).double()
-    signs = 2.0 * (train_set.labels >= len(train_set.classes) / 2).double()[:, None] - 1
-    errors, rank = least_squares_train_error(features, signs)
-    error = errors.item()
-    return {"train error": error, "rank": rank, "bound": vc_bound(error, rank + 1, len(features), delta)}
+    generator = torch.Generator().manual_seed(seed)
+    classes = len(train_set.classes)
+    positive = torch.randperm(classes, generator=generator)[: classes // 2]
+    signs = 2.0 * torch.isin(train_set.labels, positive).double() - 1
+    errors, rank = least_squares_signs_fit(train_set.images.flatten(1), signs[:, None])
+    n, error = len(signs), errors.item()
+    return {
+        "train error": error,
+        "rademacher": linear_rademacher(n, rank),
+        "rademacher bound": rademacher_bound(error, linear_rademacher(n, rank), n, delta),
+        "vc reading": rank + 1,
+        "vc bound": vc_bound(error, rank + 1, n, delta),
+    }
 
 
 def stability(
@@ -146,7 +168,7 @@ def stability(
         "true": train_set.labels[chosen],
         "random": torch.randint(classes, (len(chosen),), generator=generator),
     }
-    fit = {"classes": classes, "seed": seed, "max_steps": max_steps, "device": device}
+    fit: dict[str, Any] = {"classes": classes, "seed": seed, "max_steps": max_steps, "device": device}
     values: dict[str, Any] = {}
     for name, labels in labelings.items():
         net, steps = fit_until_zero_error("mlp 1x512", images[:n_images], labels[:n_images], **fit)
@@ -177,14 +199,16 @@ def _replace_one(
     return abs(error_rate(retrained, point, label) - error_rate(net, point, label))
 
 
-def theorem_1(seed: int, dataset: str, n_images: list[int]) -> dict[str, list[float]]:
-    """Build the network of Theorem 1 on growing samples under random labels, and evaluate every hidden unit on every image."""
+def theorem_1(
+    seed: int, dataset: str, n_images: list[int], placement: float = 0.05, directions: int = 8
+) -> dict[str, list[float]]:
+    """Build the network of Theorem 1 on growing samples under random labels; evaluate every unit on every image."""
     points, labels = _randomly_labelled(dataset, max(n_images), seed)
     values: dict[str, list[float]] = {}
     for n in n_images:
         generator = torch.Generator().manual_seed(seed)
         started = time.perf_counter()
-        memory = memorise(points[:n], labels[:n], generator=generator)
+        memory = memorise(points[:n], labels[:n], generator=generator, placement=placement, directions=directions)
         built = time.perf_counter() - started
         report = fit_report(memory, points[:n], labels[:n])
         _append(values, n=n, weights=report.weights, wrong=report.wrong, error=report.max_error,
@@ -207,13 +231,13 @@ def corollary_1(seed: int, dataset: str, n_images: int, depths: list[int]) -> di
 
 
 def line_of_theorem_1(seed: int, dataset: str, n_images: int, per_gap: int = 40) -> dict[str, Tensor]:
-    """The function c(t) of a small network along its line, with its points: what the figure of the construction draws."""
+    """The function c(t) of a small network along its line, with its points, for the figure of the construction."""
     points, labels = _randomly_labelled(dataset, n_images, seed)
     memory = memorise(points, labels, generator=torch.Generator().manual_seed(seed))
     t = memory.project(points)
     order = t.argsort()
     knots = torch.cat([memory.b, t]).sort().values
-    fine = torch.cat([torch.linspace(a, b, per_gap, dtype=t.dtype) for a, b in zip(knots, knots[1:], strict=False)])
+    fine = torch.cat([torch.linspace(a, b, per_gap, dtype=t.dtype) for a, b in pairwise(knots.tolist())])
     return {"t": fine, "c": memory.along(fine), "points": t[order], "labels": labels[order], "thresholds": memory.b}
 
 
@@ -228,3 +252,100 @@ def _randomly_labelled(dataset: str, n: int, seed: int) -> tuple[Tensor, Tensor]
 def _append(values: dict[str, list[float]], **row: float) -> None:
     for name, value in row.items():
         values.setdefault(name.replace("_", " "), []).append(value)
+
+
+# What the notebook makes of the measured values.
+
+
+def bounds(readings: list[dict[str, list[float]]], delta: float) -> dict[str, list[float]]:
+    """Per seed: the largest sample of `random_signs` with its reading, the VC reading, and the two bounds they give."""
+    columns: dict[str, list[float]] = {}
+    for run in readings:
+        n, error, complexity = int(run["n"][-1]), run["train error"][-1], max(0.0, run["rademacher"][-1])
+        dimension = vc_reading({int(size): [e] for size, e in zip(run["n"], run["train error"], strict=True)})
+        row = {
+            "train error": error,
+            "rademacher": complexity,
+            "rademacher bound": rademacher_bound(error, complexity, n, delta),
+            "vc reading": dimension,
+            "vc bound": vc_bound(error, max(dimension, 1), n, delta),
+        }
+        for name, value in row.items():
+            columns.setdefault(name, []).append(value)
+    return columns
+
+
+def as_columns(runs: list[dict[str, float]]) -> dict[str, list[float]]:
+    """One mapping per seed -> one list of values per name."""
+    return {name: [run[name] for run in runs] for name in runs[0]}
+
+
+def by_size(runs: list[dict[str, list[float]]], size: str, unit: str) -> dict[str, dict[str, list[float]]]:
+    """Arms that return a list along a grid -> a row for each grid point, with one value per seed in each column."""
+    grid = runs[0][size]
+    return {
+        f"{value:,} {unit}" if unit != size else f"{size} {value}": {
+            name: [run[name][i] for run in runs] for name in runs[0] if name != size
+        }
+        for i, value in enumerate(grid)
+    }
+
+
+def only(runs: list[dict[str, list[float]]]) -> dict[str, list[float]]:
+    """Arms along a grid of one point -> one list of values per name."""
+    return {name: [run[name][0] for run in runs] for name in runs[0]}
+
+
+def complexity_frame(readings: dict[str, list[dict[str, list[float]]]], linear: list[dict[str, list[float]]]) -> Any:
+    """A tidy frame of every reading of the Rademacher complexity: learner, seed, n, reading, closed form."""
+    import pandas as pd
+
+    learners = readings | {"linear control": linear}
+    lines = [
+        {"learner": name, "seed": seed, "n": n, "reading": run["rademacher"][i],
+         "closed form": linear[seed]["closed form"][i]}
+        for name, runs in learners.items()
+        for seed, run in enumerate(runs)
+        for i, n in enumerate(run["n"])
+    ]  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def line_frame(line: dict[str, Tensor]) -> Any:
+    """A tidy frame of the function along its line and of its points."""
+    import pandas as pd
+
+    curve = pd.DataFrame({"kind": "function", "t": line["t"].numpy(), "value": line["c"].numpy()})
+    points = pd.DataFrame({"kind": "image", "t": line["points"].numpy(), "value": line["labels"].double().numpy()})
+    return pd.concat([curve, points], ignore_index=True)
+
+
+def expressivity_values(
+    readings: dict[str, list[dict[str, list[float]]]],
+    bounds: dict[str, dict[str, list[float]]],
+    linear: list[dict[str, list[float]]],
+    linear_bounds: list[dict[str, float]],
+    stability: list[dict[str, Any]],
+    theorem: list[dict[str, list[float]]],
+    corollary: list[dict[str, list[float]]],
+) -> dict[str, list[float]]:
+    """The quantities that C18 to C22 are judged by, one value per seed."""
+    values = {
+        "linear control error": [
+            max(abs(a - b) for a, b in zip(run["rademacher"], run["closed form"], strict=True)) for run in linear
+        ],
+        "vc bound of the linear control": [run["vc bound"] for run in linear_bounds],
+        "gap on random labels": [run["random"]["gap"] for run in stability],
+        "gap on true labels": [run["true"]["gap"] for run in stability],
+        "replace-one change": [run["random"]["replace-one change"] for run in stability],
+        "theorem 1 labels wrong": [max(run["wrong"]) for run in theorem],
+        "theorem 1 fit error": [max(run["error"]) for run in theorem],
+        "corollary 1 labels wrong": [max(run["wrong"]) for run in corollary],
+        "corollary 1 fit error": [max(run["error"]) for run in corollary],
+        "corollary 1 weights over n + d": [max(run["weights over n plus d"]) for run in corollary],
+        "corollary 1 width times depth over n": [max(run["width times depth over n"]) for run in corollary],
+    }
+    for learner, runs in readings.items():
+        values[f"rademacher complexity/{learner}"] = [run["rademacher"][-1] for run in runs]
+        values[f"vc bound/{learner}"] = bounds[learner]["vc bound"]
+    return values

@@ -1,0 +1,1 @@
+"""What the notebooks of `papers/rethinking-generalization` measure, one file per notebook."""

@@ -1,0 +1,119 @@
+"""What changes a key and what does not: the difference between hours and seconds of a rerun."""
+
+import json
+
+import pytest
+
+from lib.experiments.rethinking_generalization import expressivity
+from lib.replication.keys import build_source_key, canonical, job_key, meaning, reached_files, source_key
+from lib.replication.notebooks import Notebook
+from lib.roots import repository
+
+ARMS = "lib/experiments/rethinking_generalization/expressivity.py"
+
+
+@pytest.fixture
+def sources():
+    root = repository()
+    return {path.relative_to(root).as_posix(): path.read_text() for path in (root / "lib").rglob("*.py")}
+
+
+def test_comments_docstrings_and_layout_are_not_part_of_a_modules_meaning():
+    plain = "def f(x):\n    return x + 1\n"
+    dressed = '"""About."""\n\n\ndef f(\n    x,\n):\n    """Add one."""\n    # why\n    return x + 1\n'
+    assert meaning(plain) == meaning(dressed)
+    assert meaning(plain) != meaning(plain.replace("1", "2"))
+
+
+def test_editing_the_training_loop_changes_the_artefacts_of_what_trains(sources):
+    before = source_key(ARMS, sources)
+    sources["lib/training/loop.py"] += "\nEDITED = 1\n"
+    assert source_key(ARMS, sources) != before
+
+
+def test_editing_a_docstring_or_a_comment_leaves_the_artefacts(sources):
+    before = source_key(ARMS, sources)
+    sources["lib/training/loop.py"] += "\n# a remark\n"
+    first_line = sources["lib/training/loop.py"].splitlines()[0]
+    assert first_line.startswith('"""')
+    sources["lib/training/loop.py"] = sources["lib/training/loop.py"].replace(first_line, '"""Said otherwise.', 1) \
+        if not first_line.endswith('"""') else sources["lib/training/loop.py"].replace(first_line, '"""Otherwise."""', 1)  # fmt: skip
+    assert source_key(ARMS, sources) == before
+
+
+def test_editing_plots_leaves_the_artefacts(sources):
+    before = source_key(ARMS, sources)
+    sources["lib/plots.py"] += "\nEDITED = 1\n"
+    assert source_key(ARMS, sources) == before
+
+
+def test_imports_are_followed_through_files_also_lazy_ones():
+    sources = {
+        "lib/__init__.py": "",
+        "lib/a.py": "from lib.b import f",
+        "lib/b.py": "def f():\n    import lib.c",
+        "lib/c.py": "from lib import d",
+        "lib/d.py": "",
+        "lib/e.py": "",
+    }
+    assert reached_files("lib/a.py", sources) == ["lib/__init__.py", "lib/a.py", "lib/b.py", "lib/c.py", "lib/d.py"]
+
+
+def test_only_named_functions_of_lib_can_be_kept():
+    assert build_source_key(expressivity.theorem_1)
+    with pytest.raises(ValueError, match="must be a named function"):
+        build_source_key(lambda: 1)
+    with pytest.raises(ValueError, match="must be a named function"):
+        build_source_key(test_only_named_functions_of_lib_can_be_kept)
+
+
+def test_arguments_have_one_spelling():
+    assert canonical({"b": (1, 2), "a": 0.1}) == '{"a":0.1,"b":[1,2]}'
+    with pytest.raises(ValueError):
+        canonical({"a": float("nan")})
+
+
+@pytest.fixture
+def tree(tmp_path):
+    paper = tmp_path / "papers" / "JEM"
+    (paper / "tiers").mkdir(parents=True)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "plots.py").write_text("A = 1\n")
+    (paper / "paper.yaml").write_text("claims: {}\n")
+    cells = [
+        {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "source": "tier = 'reduced'", "outputs": []},
+        {"cell_type": "markdown", "metadata": {}, "source": "words"},
+        {"cell_type": "code", "metadata": {}, "source": "print(1)", "outputs": []},
+    ]
+    (paper / "1-x.ipynb").write_text(json.dumps({"cells": cells, "nbformat": 4, "nbformat_minor": 5}))
+    return tmp_path
+
+
+def _key(tree, parameters=None):
+    return job_key(Notebook(tree / "papers" / "JEM" / "1-x.ipynb"), parameters or {"seeds": 5}, tree)
+
+
+def _edit(path, old, new):
+    path.write_text(path.read_text().replace(old, new))
+
+
+def test_plots_margins_cells_tiers_and_recorded_results_change_the_job(tree):
+    paper = tree / "papers" / "JEM"
+    seen = {_key(tree)}
+    for change in (
+        lambda: (tree / "lib" / "plots.py").write_text("A = 2\n"),
+        lambda: (paper / "paper.yaml").write_text("claims: {C1: {margin: 0.1}}\n"),
+        lambda: _edit(paper / "1-x.ipynb", "print(1)", "print(2)"),
+        lambda: (paper / "tiers" / "laptop.yaml").write_text("1: {}\n"),
+        lambda: ((paper / "recorded" / "gpu").mkdir(parents=True), (paper / "recorded/gpu/1.json").write_text("{}")),
+    ):
+        change()
+        assert _key(tree) not in seen
+        seen.add(_key(tree))
+    assert _key(tree, {"seeds": 3}) not in seen
+
+
+def test_words_and_outputs_of_a_notebook_leave_the_job(tree):
+    before = _key(tree)
+    _edit(tree / "papers" / "JEM" / "1-x.ipynb", "words", "other words")
+    assert _key(tree) == before

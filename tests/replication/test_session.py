@@ -1,0 +1,92 @@
+"""`start` looks at what the kernel executed: plain papermill, Run All and a used kernel get the same checks."""
+
+import json
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from lib.replication import experiment as experiment_module
+from lib.replication.parameters import ParameterError
+from lib.replication.results import write_result
+from tests import tiny
+
+
+@pytest.fixture
+def kernel(tmp_path, monkeypatch):
+    """A fresh kernel in this process, and a start that reads the miniature."""
+    tiny.make_tree(tmp_path)
+    monkeypatch.setattr(experiment_module, "repository", lambda: tmp_path)
+    monkeypatch.delenv("REPLICATION_RESULT", raising=False)
+    shell = InteractiveShell.instance()
+    shell.reset(new_session=True)
+
+    def execute(*sources):
+        for source in sources:
+            outcome = shell.run_cell(source, store_history=True)
+            assert outcome.success, outcome
+        return experiment_module.start("JEM", 1)
+
+    execute.tree = tmp_path
+    return execute
+
+
+def test_an_untouched_parameters_cell_is_the_tier(kernel):
+    started = kernel(tiny.PARAMETERS)
+    assert started.tier == "reduced" and started.seeds == [0, 1, 2]
+
+
+def test_a_changed_value_under_the_same_tier_name_is_custom_and_shows_the_cell_to_paste(kernel, capsys):
+    assert kernel(tiny.PARAMETERS.replace("seeds = 3", "seeds = 4")).tier == "custom"
+    said = capsys.readouterr().out
+    assert "tier: custom" in said and "seeds = 4 instead of 3" in said and tiny.PARAMETERS.replace('"', "'") in said
+
+
+def test_a_tier_named_without_its_values_is_custom(kernel):
+    assert kernel(tiny.PARAMETERS.replace('"reduced"', '"laptop"')).tier == "custom"
+    assert kernel(tiny.PARAMETERS.replace('"reduced"', '"laptop"').replace("steps = 4", "steps = 8")).tier == "laptop"
+
+
+def test_a_misspelt_name_stops_also_in_a_used_kernel(kernel):
+    kernel(tiny.PARAMETERS)
+    with pytest.raises(ParameterError, match="'seedz'.*did you mean 'seeds'"):
+        kernel(tiny.PARAMETERS.replace("seeds", "seedz"))
+
+
+def test_a_misspelt_name_in_papermills_cell_stops(kernel):
+    with pytest.raises(ParameterError, match="did you mean 'steps'"):
+        kernel(tiny.PARAMETERS, "# Parameters\nstepps = 9")
+
+
+def test_papermills_cell_counts_and_an_older_one_does_not(kernel):
+    assert kernel(tiny.PARAMETERS, "# Parameters\nseeds = 4").parameters["seeds"] == 4
+    assert kernel(tiny.PARAMETERS).tier == "reduced"
+
+
+def test_a_value_of_another_type_stops(kernel):
+    with pytest.raises(ParameterError, match="'seeds'.*of type str"):
+        kernel(tiny.PARAMETERS, "# Parameters\nseeds = '4'")
+
+
+def test_a_removed_line_stops_although_a_used_kernel_still_has_the_value(kernel):
+    kernel(tiny.PARAMETERS)
+    with pytest.raises(ParameterError, match="'steps' is not set"):
+        kernel(tiny.PARAMETERS.replace("steps = 4\n", ""))
+
+
+def test_a_value_changed_in_a_later_cell_is_seen(kernel):
+    assert kernel(tiny.PARAMETERS, "steps = 5").tier == "custom"
+
+
+def test_without_the_parameters_cell_there_is_no_start(kernel):
+    with pytest.raises(ParameterError, match="run the parameters cell first"):
+        kernel("x = 1")
+
+
+def test_an_edited_and_saved_notebook_is_still_compared_with_the_reference(kernel):
+    paper = kernel.tree / "papers" / "JEM"
+    parameters = {"tier": "reduced", "seeds": 3, "device": "cpu", "steps": 4, "rest": 0.0}
+    write_result(paper / "recorded" / "reduced" / "1.json", {"parameters": parameters})
+    book = json.loads((paper / "1-tiny.ipynb").read_text())
+    book["cells"][1]["source"] = tiny.PARAMETERS.replace("seeds = 3", "seeds = 9")
+    (paper / "1-tiny.ipynb").write_text(json.dumps(book))
+    assert kernel(tiny.PARAMETERS.replace("seeds = 3", "seeds = 9")).tier == "custom"
