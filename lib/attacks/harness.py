@@ -118,9 +118,9 @@ def run_members(
     check_images(images)
     check_labels(labels, len(images))
     start, passes, device = time.perf_counter(), Passes(), device_of(model, images)
-    some, adversarial, after = images[:PROBED_IMAGES].to(device), images.clone(), {}
+    some, after = images[:PROBED_IMAGES].to(device), {}
     with attacking(model):
-        judge = averaged(model, samples)
+        adversarial, judge = images.clone(), averaged(model, samples)
         with passes.counted({model}):
             robust = torch.cat([_clean(judge, x.to(device), y) for x, y in _batches(images, labels, batch_size)])
         clean_accuracy = robust.double().mean().item()
