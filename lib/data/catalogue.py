@@ -182,8 +182,8 @@ PUBLISHED_SETS = {
     "imagenet32": Facts(
         *(MEDIUM, IMAGENET_CLASSES, (1_281_167, 10_000, 50_000), "Deng et al. 2009, Chrabaszcz et al. 2017"),
         paths=tuple(file.path for part in ("train", "test") for file in IMAGENET32_FILES[part]),
-        by_hand="register at image-net.org, take (about 4 GB) Imagenet32_train_npz.zip and Imagenet32_val_npz.zip from its page of "
-        "downsampled images, and unpack the eleven .npz files into imagenet32/",
+        by_hand="register at image-net.org, take Imagenet32_train_npz.zip and Imagenet32_val_npz.zip (about 4 GB) from "
+        "its page of downsampled images, and unpack the eleven .npz files into imagenet32/",
     ),
     "lsun": Facts(
         *(MEDIUM, (), (0, 0, 10_000), "Yu et al. 2015, resized for ODIN (Liang et al. 2018)"),

@@ -108,11 +108,13 @@ def contrast(images: Tensor, level: int, generator: torch.Generator) -> Tensor:
 
 
 def pixelate(images: Tensor, level: int, generator: torch.Generator) -> Tensor:
-    """Shrink by area averaging and enlarge again without smoothing."""
+    """Shrink and enlarge again with a box filter, as Pillow applies it."""
     scale = (0.95, 0.9, 0.85, 0.75, 0.65)[level]
     height, width = images.shape[2:]
-    small = F.interpolate(images, (int(height * scale), int(width * scale)), mode="area")
-    return F.interpolate(small, (height, width), mode="nearest")
+    down = box_weights(height, int(height * scale)), box_weights(width, int(width * scale))
+    up = box_weights(int(height * scale), height), box_weights(int(width * scale), width)
+    rows, columns = (up[0] @ down[0]).to(images.device), (up[1] @ down[1]).to(images.device)
+    return rows @ images @ columns.T
 
 
 def jpeg(images: Tensor, level: int, generator: torch.Generator) -> Tensor:
@@ -136,6 +138,15 @@ CORRUPTIONS: dict[str, Callable[[Tensor, int, torch.Generator], Tensor]] = {
     "pixelate": pixelate,
     "jpeg": jpeg,
 }
+
+
+def box_weights(source: int, target: int) -> Tensor:
+    """Weights (target, source) of Pillow's box filter: the mean of the source pixels whose centres lie in the box."""
+    scale = source / target
+    centres = (torch.arange(target, dtype=torch.float64) + 0.5) * scale
+    distance = (torch.arange(source, dtype=torch.float64) + 0.5 - centres[:, None]) / max(scale, 1.0)
+    inside = ((distance > -0.5) & (distance <= 0.5)).float()
+    return inside / inside.sum(1, keepdim=True)
 
 
 def filtered(images: Tensor, kernel: Tensor) -> Tensor:

@@ -122,7 +122,7 @@ def check_labels(labels: Tensor, count: int, classes: int, name: str) -> None:
         raise ValueError(
             f"{name}: labels must be int64, one for each of {count} images, found {labels.dtype} {tuple(labels.shape)}"
         )
-    if count == 0:
+    if count == 0 or labels.is_meta:
         return
     low, high = int(labels.min()), int(labels.max())
     if classes == 0 and (low, high) != (UNLABELLED, UNLABELLED):

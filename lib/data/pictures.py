@@ -1,5 +1,6 @@
 """Sets that are folders of picture files: decoding, and a cache of the decoded pixels in the output root."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -125,7 +126,8 @@ def write_cache(cache: Path, images: Tensor, notes: dict[str, str]) -> None:
         save_file({"images": images}, part, {**notes, "pixels": pixels_digest(images)})
         part.replace(cache)
     except (OSError, SafetensorError):
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def pixels_digest(images: Tensor) -> str:

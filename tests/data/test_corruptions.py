@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from lib.data import corruptions
+from lib.data.noise_sets import gaussian_blur
+
+
+@pytest.fixture
+def images(generator):
+    """Smooth colour pictures, away from black and white."""
+    return gaussian_blur(torch.rand(40, 3, 32, 32, generator=generator), 1.5).mul(2).sub(0.5).clamp(0.05, 0.95)
+
+
+@pytest.mark.parametrize("kind", corruptions.CORRUPTIONS)
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
+def test_shape_type_range_and_input(kind, dtype, images, generator):
+    given = (images * 255).to(torch.uint8) if dtype == torch.uint8 else images
+    before = given.clone()
+    result = corruptions.corrupt(given, kind, 3, generator)
+    assert (result.shape, result.dtype) == (given.shape, dtype)
+    assert torch.equal(given, before)
+    assert not torch.equal(result, given)
+    assert result.min() >= 0 and result.max() <= (255 if dtype == torch.uint8 else 1)
+
+
+@pytest.mark.parametrize("kind", corruptions.CORRUPTIONS)
+def test_a_higher_severity_changes_more(kind, images):
+    changes = []
+    for severity in (1, 5):
+        result = corruptions.corrupt(images, kind, severity, torch.Generator().manual_seed(0))
+        changes.append((result - images).abs().mean().item())
+    assert changes[1] > 1.2 * changes[0] > 0
+
+
+def test_gaussian_noise_has_its_standard_deviation(generator):
+    grey = torch.full((200, 3, 32, 32), 0.5)
+    for severity, std in enumerate((0.04, 0.06, 0.08, 0.09, 0.10), 1):
+        assert abs(corruptions.corrupt(grey, "gaussian_noise", severity, generator).std() - std) < 0.001
+
+
+def test_shot_noise_has_the_variance_of_counts(generator):
+    grey = torch.full((200, 3, 32, 32), 0.3)
+    result = corruptions.corrupt(grey, "shot_noise", 2, generator)
+    assert abs(result.mean() - 0.3) < 0.001
+    assert abs(result.var() - 0.3 / 250) < 3e-5
+
+
+def test_impulse_noise_sets_its_share_to_black_and_white(generator):
+    result = corruptions.corrupt(torch.full((200, 3, 32, 32), 0.5), "impulse_noise", 4, generator)
+    assert abs((result == 0).float().mean() - 0.025) < 0.001
+    assert abs((result == 1).float().mean() - 0.025) < 0.001
+
+
+@pytest.mark.parametrize("kind", ["gaussian_blur", "defocus_blur", "motion_blur", "zoom_blur", "pixelate"])
+def test_smoothing_leaves_a_flat_image_flat(kind, generator):
+    flat = torch.full((2, 3, 32, 32), 0.4)
+    assert torch.allclose(corruptions.corrupt(flat, kind, 5, generator), flat, atol=1e-5)
+
+
+def test_brightness_raises_the_value_and_keeps_hue_and_saturation(generator):
+    pixel = torch.tensor([0.4, 0.2, 0.1]).view(1, 3, 1, 1)
+    result = corruptions.corrupt(pixel, "brightness", 4, generator)
+    assert torch.allclose(result.flatten(), torch.tensor([0.6, 0.3, 0.15]))
+    assert torch.allclose(corruptions.corrupt(torch.zeros(1, 3, 1, 1), "brightness", 4, generator), torch.tensor(0.2))
+
+
+def test_contrast_shrinks_deviations_of_each_channel(images, generator):
+    result = corruptions.corrupt(images, "contrast", 3, generator)
+    mean = images.mean((2, 3), keepdim=True)
+    assert torch.allclose(result - mean, 0.4 * (images - mean), atol=1e-6)
+
+
+def test_pixelate_is_pillows_box_filter(images, generator):
+    pixels = (images[:5] * 255).to(torch.uint8)
+    result = corruptions.corrupt(pixels, "pixelate", 5, generator)
+    for picture, changed in zip(pixels, result, strict=True):
+        small = Image.fromarray(picture.permute(1, 2, 0).numpy()).resize((20, 20), Image.Resampling.BOX)
+        expected = np.array(small.resize((32, 32), Image.Resampling.BOX)).astype(int)
+        assert np.abs(changed.permute(1, 2, 0).numpy() - expected).max() <= 1
+
+
+def test_seeds_are_respected(images):
+    draws = [corruptions.corrupt(images, "shot_noise", 3, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_grey_images_work_too(generator):
+    for kind in corruptions.CORRUPTIONS:
+        assert corruptions.corrupt(torch.rand(2, 1, 32, 32), kind, 1, generator).shape == (2, 1, 32, 32)
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "message"), [("fog", 1, "there are gaussian_noise"), ("jpeg", 0, "1 to 5")]
+)
+def test_bad_requests_are_refused(kind, severity, message, images, generator):
+    with pytest.raises(ValueError, match=message):
+        corruptions.corrupt(images, kind, severity, generator)
