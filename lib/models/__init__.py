@@ -7,7 +7,7 @@ from lib.models.mlp import mlp
 from lib.models.small_alexnet import small_alexnet
 from lib.models.small_cnn import norm_free_cnn, small_cnn
 from lib.models.small_inception import small_inception
-from lib.models.vgg import vgg13
+from lib.models.vgg13 import vgg13
 from lib.models.wide_resnet import wide_resnet
 
 __all__ = [

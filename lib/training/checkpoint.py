@@ -68,9 +68,9 @@ class Keeper:
         write_checkpoint(self.path, self.about, run.model, state)
         self.saved = time.monotonic()
 
-    def save_if_due(self, run: Run) -> None:
-        """Write the checkpoint when the last is `seconds` old."""
-        if time.monotonic() - self.saved >= self.seconds:
+    def save_if_due(self, run: Run, at_once: bool = False) -> None:
+        """Write the checkpoint when the last is `seconds` old, or at once."""
+        if at_once or time.monotonic() - self.saved >= self.seconds:
             self.save(run)
 
 

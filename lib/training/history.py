@@ -26,6 +26,22 @@ class History:
     hook_seconds: float = 0.0
     stopped: bool = False  # by the stopping rule, before the last step
 
+    @classmethod
+    def of(cls, steps: int, device: torch.device) -> "History":
+        """The history of a run of `steps` steps before the first."""
+        return cls(torch.full((steps,), float("nan"), device=device))
+
+    def note_step(self, step: int, loss: Tensor, images: int, seconds: float) -> None:
+        """Note one step: its scalar loss, not read yet, its images and its time in forward, backward and optimiser."""
+        self.losses[step] = loss
+        self.images += images
+        self.compute_seconds += seconds
+
+    def closed(self, steps_done: int) -> "History":
+        """This history with the losses of the steps done alone, on the CPU."""
+        self.losses = self.losses[:steps_done].cpu()
+        return self
+
     def record(self, name: str, step: int, value: float) -> None:
         """Note a measured value, after `step` steps."""
         self.values.setdefault(name, []).append((step, float(value)))

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -97,40 +97,36 @@ def train(
     compute = compute or prepare()
     compute.place(model)
     batches = Batches(images, labels, batch_size, seed, compute.device, drop_last)
-    batch_loss = batch_loss or supervised(loss)
-    schedule = schedule or constant()
-    watchers = [*hooks, progress or progress_line()]
     about = {
         **{"steps": steps, "batch_size": batch_size, "seed": seed, "drop_last": drop_last, "images": len(images)},
         **{"parameters": parameter_count(model), "fingerprint": fingerprint},
     }
     keeper = Keeper(checkpoint, checkpoint_seconds, about, stateful or {})
+    step = Step(batch_loss or supervised(loss), schedule or constant(), augment, clip_norm)
+    watchers = [*hooks, progress or progress_line()]
     with own_randomness(seed, compute.device) as generator, between_steps(checkpoint is not None) as interrupted:
-        history = History(torch.full((steps,), float("nan"), device=compute.device))
-        run = Run(model, optimiser, history, generator, compute, steps)
+        run = Run(model, optimiser, History.of(steps, compute.device), generator, compute, steps)
         remember_rates(optimiser)
         keeper.restore(run)
         model.train()
         before = Before(run)
-        while run.step < steps and not history.stopped:
-            with timed(history):
+        while run.step < steps and not run.history.stopped:
+            with timed(run.history):
                 before.take()
-                batch = augmented(batches.at(run.step, generator), augment)
                 try:
-                    take_step(run, batch, batch_loss, schedule(run.step), clip_norm)
+                    step.take(run, batches.at(run.step, generator))
                 except Diverged:
                     before.put_back()
                     keeper.save(run)
                     raise
             look(run, watchers, stop)
-            if interrupted():
-                keeper.save(run)
+            leave = interrupted()
+            keeper.save_if_due(run, at_once=leave)
+            if leave:
                 raise KeyboardInterrupt(f"after step {run.step}; {checkpoint} holds the state to go on from")
-            keeper.save_if_due(run)
         keeper.save(run)
-    history.losses = history.losses[: run.step].cpu()
     model.eval()
-    return history
+    return run.history.closed(run.step)
 
 
 def supervised(loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> BatchLoss:
@@ -138,23 +134,31 @@ def supervised(loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> Ba
     return lambda model, batch: loss(model(batch.images), batch.labels)
 
 
-def take_step(run: Run, batch: Batch, batch_loss: BatchLoss, factor: float, clip_norm: float | None) -> None:
-    """Forward, backward, check, update; raises Diverged in place of the update."""
-    started = time.perf_counter()
-    set_rates(run.optimiser, factor)
-    run.optimiser.zero_grad()
-    with run.compute.tensor_float():
-        with run.compute.autocast():
-            value = batch_loss(run.model, batch)
-        value.backward()
-    norm = gradient_norm(run.optimiser, clip_norm)
-    if not torch.isfinite(value.detach() + norm):  # on a GPU the one place per step that waits for it
-        raise Diverged(run.step, value.item(), norm.item())
-    run.optimiser.step()
-    run.history.losses[run.step] = value.detach()
-    run.history.images += len(batch.indices)
-    run.step += 1
-    run.history.compute_seconds += time.perf_counter() - started
+class Step(NamedTuple):
+    """How one step is taken."""
+
+    batch_loss: BatchLoss
+    schedule: Schedule
+    augment: Augment | None
+    clip_norm: float | None
+
+    def take(self, run: Run, batch: Batch) -> None:
+        """Augment, forward, backward, check, update; raises Diverged in place of the update."""
+        if self.augment is not None:
+            batch = batch._replace(images=self.augment(batch.images, batch.generator))
+        started = time.perf_counter()
+        set_rates(run.optimiser, self.schedule(run.step))
+        run.optimiser.zero_grad()
+        with run.compute.tensor_float():
+            with run.compute.autocast():
+                value = self.batch_loss(run.model, batch)
+            value.backward()
+        norm = gradient_norm(run.optimiser, self.clip_norm)
+        if not torch.isfinite(value.detach() + norm):  # on a GPU the one place per step that waits for it
+            raise Diverged(run.step, value.item(), norm.item())
+        run.optimiser.step()
+        run.history.note_step(run.step, value.detach(), len(batch.indices), time.perf_counter() - started)
+        run.step += 1
 
 
 def gradient_norm(optimiser: torch.optim.Optimizer, clip_norm: float | None) -> Tensor:
@@ -164,11 +168,6 @@ def gradient_norm(optimiser: torch.optim.Optimizer, clip_norm: float | None) -> 
     if clip_norm is not None:
         nn.utils.clip_grads_with_norm_(parameters, clip_norm, norm)
     return norm
-
-
-def augmented(batch: Batch, augment: Augment | None) -> Batch:
-    """The batch with augmented images."""
-    return batch if augment is None else batch._replace(images=augment(batch.images, batch.generator))
 
 
 def look(run: Run, hooks: Sequence[Hook], stop: Callable[[Run], Any] | None) -> None:
