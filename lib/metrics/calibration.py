@@ -155,14 +155,12 @@ def calibration_noise_floor(
     """
     if draws < 1:
         raise ValueError(f"draws must be at least 1, found {draws}")
-    sorted_confidence = np.sort(
-        as_confidence(confidence)
-    )  # sorted: the floor depends on the values, not on their order
+    c = np.sort(as_confidence(confidence))  # (N,), sorted: the floor must not depend on the order
     rng = np.random.default_rng(seed)
     errors = [
         calibration_error(
-            sorted_confidence,
-            rng.random(len(sorted_confidence)) < sorted_confidence,  # right with probability c_i
+            c,
+            rng.random(len(c)) < c,  # right with probability c_i
             norm=norm,
             binning=binning,
             bins=bins,

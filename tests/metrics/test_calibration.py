@@ -24,7 +24,7 @@ BINNINGS: tuple[dict[str, Any], ...] = (
     {"binning": "adaptive", "bins": 4},
     {"binning": "adaptive", "bin_size": 3},
 )
-quick = settings(deadline=None, max_examples=60)
+quick = settings(deadline=None, max_examples=30)
 
 
 def errors_of(groups, answers_in_all):
@@ -248,8 +248,8 @@ def test_the_noise_floor_equals_the_mean_over_all_outcomes(norm):
         error = metrics.calibration_error(confidence, outcome, **rule)
         expected += probability * error
         squares += probability * error**2
-    standard_error = math.sqrt((squares - expected**2) / 2000)
-    assert metrics.calibration_noise_floor(confidence, **rule, draws=2000) == pytest.approx(
+    standard_error = math.sqrt((squares - expected**2) / 1000)
+    assert metrics.calibration_noise_floor(confidence, **rule, draws=1000) == pytest.approx(
         expected, abs=4 * standard_error
     )
 
