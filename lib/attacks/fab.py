@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lib.attacks.apgd import likely_class, target_ranks
 from lib.attacks.checks import check_inputs
 from lib.attacks.guard import attacking, finish, first_success, input_gradient
-from lib.attacks.norms import Norm, draw_in_ball, per_image, size
+from lib.attacks.norms import Norm, draw_in_ball, length, per_image
 
 LARGEST_BIAS = 0.1  # alpha_max: how far an iterate is drawn towards the image
 OVERSHOOT = 1.05  # eta: how far a step goes beyond the boundary of the linearised model
@@ -88,7 +88,7 @@ def _walk(
     found, broken = images.clone(), torch.zeros_like(labels, dtype=torch.bool)
     rows, never = torch.arange(len(images), device=images.device), images.new_full((len(images),), torch.inf)
     start = draw_in_ball(images, radius, norm, generator) if radius > 0 else images
-    state = _State(rows, images, labels, likely_class(model, images, labels, rank), start, images, never.double())
+    state = _State(rows, images, labels, likely_class(model, images, labels, rank), start, images, never)
     for step in range(steps + 1):
         state = _step(model, state, norm) if step < steps else _last_search(model, state, norm)
         done = state.distance <= eps
@@ -109,8 +109,8 @@ def _step(model: nn.Module, state: _State, norm: Norm) -> _State:
     delta, delta_0 = to_hyperplane(
         torch.cat([x, x_0]), torch.cat([w, w]), torch.cat([-difference, rest_0]), norm
     ).chunk(2)
-    length, length_0 = size(delta, norm).clamp_min(1e-8), size(delta_0, norm).clamp_min(1e-8)
-    alpha = per_image((length / (length + length_0)).clamp(max=LARGEST_BIAS), x)
+    way, way_0 = length(delta, norm).clamp_min(1e-8), length(delta_0, norm).clamp_min(1e-8)
+    alpha = per_image((way / (way + way_0)).clamp(max=LARGEST_BIAS), x)
     x = ((1 - alpha) * (x + OVERSHOOT * delta) + alpha * (x_0 + OVERSHOOT * delta_0)).clamp(0, 1)
     state, wrong = _note(model, state, x, norm)
     return state._replace(x=torch.where(per_image(wrong, x).bool(), x_0 + BACKWARD * (x - x_0), x))
@@ -131,7 +131,7 @@ def _last_search(model: nn.Module, state: _State, norm: Norm) -> _State:
 def _note(model: nn.Module, state: _State, x: Tensor, norm: Norm) -> tuple[_State, Tensor]:
     """Keeps points that are misclassified and nearer than any before; and says which are misclassified."""
     wrong = model(x).argmax(1) != state.labels
-    distance = size(x - state.images, norm)
+    distance = length(x - state.images, norm)
     nearer = wrong & (distance < state.distance)
     nearest = torch.where(per_image(nearer, x).bool(), x, state.nearest)
     return state._replace(nearest=nearest, distance=torch.where(nearer, distance, state.distance)), wrong
@@ -159,12 +159,11 @@ def to_hyperplane(x: Tensor, w: Tensor, rest: Tensor, norm: Norm) -> Tensor:
     a, rest = flat.abs(), rest.abs()
     speed = torch.ones_like(a) if norm == "linf" else a / a.amax(1, keepdim=True).clamp_min(1e-30)
     room = torch.where(flat > 0, 1 - x.flatten(1), x.flatten(1))
-    t = torch.zeros_like(rest)
+    gain, t = a * speed, torch.zeros_like(rest)
     for _ in range(a.shape[1] + 1):
         reach = speed * t[:, None]
-        free = reach < room
-        missing = rest - (a * torch.minimum(reach, room)).sum(1)
-        slope = (a * speed * free).sum(1)
+        missing = rest - torch.linalg.vecdot(a, torch.minimum(reach, room))  # |rest| - g(t)
+        slope = torch.linalg.vecdot(gain, (reach < room).to(gain.dtype))  # g'(t)
         wanted = (missing > 1e-6 * rest) & (slope > 0)
         if not wanted.any():
             break

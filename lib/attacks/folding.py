@@ -22,8 +22,10 @@ def inference_copy(model: nn.Module, images: Tensor) -> nn.Module:
     try:
         with torch.no_grad():
             pairs = _follow_each_other(model, images)
-            folded = _fold(copy.deepcopy(model), pairs).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            folded.requires_grad_(False)
+            folded = _fold(model, pairs)
+            if not _same_outputs(model, folded, images):  # a convolution's output was needed elsewhere too
+                few = images[:4]
+                folded = _fold(model, [pair for pair in pairs if _same_outputs(model, _fold(model, [pair]), few)])
             return folded if _same_outputs(model, folded, images) else model
     except (RuntimeError, TypeError, AttributeError, NotImplementedError):
         return model  # it cannot be copied, or its code looks inside its layers: attack it as it is
@@ -54,13 +56,15 @@ def _follow_each_other(model: nn.Module, images: Tensor) -> list[tuple[str, str]
 
 
 def _fold(model: nn.Module, pairs: list[tuple[str, str]]) -> nn.Module:
+    """A frozen copy, channels last, with these pairs folded."""
+    folded = copy.deepcopy(model).requires_grad_(False)
     for conv_name, norm_name in pairs:
-        conv, norm = model.get_submodule(conv_name), model.get_submodule(norm_name)
+        conv, norm = folded.get_submodule(conv_name), folded.get_submodule(norm_name)
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(norm, nn.BatchNorm2d)
-        model.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
-        model.set_submodule(norm_name, nn.Identity())
-    return model
+        folded.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
+        folded.set_submodule(norm_name, nn.Identity())
+    return folded.to(memory_format=torch.channels_last).requires_grad_(False)  # type: ignore[call-overload]
 
 
 def _same_outputs(model: nn.Module, folded: nn.Module, images: Tensor) -> bool:

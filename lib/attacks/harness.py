@@ -131,7 +131,7 @@ def run_members(
             for name, attack in members.items():
                 for rows in robust.nonzero().squeeze(1).split(batch_size):
                     x, y = images[rows].to(device), labels[rows].to(device)
-                    found = attack(attacked, x.clone(), y).detach()
+                    found = attack(attacked, _copy(x), y).detach()
                     check_result(found, x, eps, norm)
                     adversarial[rows] = found.to(images.device)
                     robust[rows] = _withstands(judge(found), y).to(images.device)
@@ -181,6 +181,11 @@ def _clean(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     logits = model(images)
     check_logits(logits, labels)
     return _withstands(logits.to(labels.device), labels)
+
+
+def _copy(images: Tensor) -> Tensor:
+    """A copy for the attack to do with as it likes, channels last as the model's fast copy."""
+    return images.clone(memory_format=torch.channels_last if images.ndim == 4 else torch.preserve_format)
 
 
 def _withstands(logits: Tensor, labels: Tensor) -> Tensor:

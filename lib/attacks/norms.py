@@ -14,12 +14,14 @@ def per_image(values: Tensor, images: Tensor) -> Tensor:
     return values.to(images.dtype).view(-1, *[1] * (images.ndim - 1))
 
 
+def length(differences: Tensor, norm: Norm) -> Tensor:
+    """Returns the norm of each image-shaped difference, (N,), in its own dtype."""
+    return torch.linalg.vector_norm(differences.flatten(1), ord=float("inf") if norm == "linf" else 2, dim=1)
+
+
 def size(differences: Tensor, norm: Norm) -> Tensor:
-    """Returns the norm of each image-shaped difference, (N,), in float64."""
-    flat = differences.flatten(1).double()
-    if norm == "linf":
-        return flat.abs().amax(1)
-    return torch.linalg.vector_norm(flat, dim=1)
+    """Returns the norm of each image-shaped difference, (N,), in float64: what the checks use."""
+    return length(differences.double(), norm)
 
 
 def project(points: Tensor, images: Tensor, eps: float, norm: Norm) -> Tensor:
@@ -38,8 +40,8 @@ def project(points: Tensor, images: Tensor, eps: float, norm: Norm) -> Tensor:
     if norm == "linf":
         return torch.clamp(points, images - eps, images + eps).clamp_(0, 1)
     difference = points - images
-    length = torch.linalg.vector_norm(difference.flatten(1), dim=1).clamp_min(torch.finfo(points.dtype).tiny)
-    return (images + difference * per_image((eps / length).clamp(max=1), images)).clamp_(0, 1)
+    shrink = eps / length(difference, norm).clamp_min(torch.finfo(points.dtype).tiny)
+    return (images + difference * per_image(shrink.clamp(max=1), images)).clamp_(0, 1)
 
 
 def settle(points: Tensor, images: Tensor, eps: float, norm: Norm) -> Tensor:
@@ -80,6 +82,11 @@ def draw_integers(shape: tuple[int, ...], high: int, like: Tensor, generator: to
     """Draws integers from 0 to high - 1 on the device of `like`."""
     device = like.device if generator is None else generator.device
     return torch.randint(high, shape, generator=generator, device=device).to(like.device)
+
+
+def draw_bits(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Draws true or false with equal probability, on the device of `like`."""
+    return draw_integers(shape, 2, like, generator).bool()
 
 
 def draw_signs(shape: tuple[int, ...], like: Tensor, generator: torch.Generator | None) -> Tensor:

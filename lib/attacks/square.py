@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lib.attacks.checks import check_inputs
 from lib.attacks.guard import attacking, finish, first_success
 from lib.attacks.losses import margin
-from lib.attacks.norms import Norm, draw_integers, draw_signs, per_image, project
+from lib.attacks.norms import Norm, draw_bits, draw_integers, draw_signs, per_image
 
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of p, out of 10,000 queries (section 5, setup)
 
@@ -55,11 +55,9 @@ def square(
     if queries < 1 or restarts < 1:
         raise ValueError(f"queries and restarts must be at least 1, found {queries} and {restarts}")
     start, propose = (_stripes, _recolour) if norm == "linf" else (_tiles, _move_mass)
-    search = partial(
-        _search, model, partial(start, eps=eps, generator=generator), partial(propose, eps=eps, generator=generator)
-    )
+    search = partial(_search, model, partial(start, generator=generator), partial(propose, generator=generator))
     with attacking(model):
-        runs = [partial(search, queries=queries, first_share=first_share)] * restarts
+        runs = [partial(search, eps=eps, norm=norm, queries=queries, first_share=first_share)] * restarts
         return finish(first_success(images, labels, runs), images, eps, norm)
 
 
@@ -71,8 +69,10 @@ def square_share(query: int, queries: int, first_share: float) -> float:
 
 class _State(NamedTuple):
     rows: Tensor  # place in the batch
-    images: Tensor
     labels: Tensor
+    images: Tensor
+    low: Tensor  # image - eps in the box
+    high: Tensor  # image + eps in the box
     x: Tensor  # best point so far
     loss: Tensor  # its margin loss
 
@@ -83,25 +83,27 @@ class _State(NamedTuple):
 
 def _search(
     model: nn.Module,
-    start: Callable[[Tensor], Tensor],
-    propose: Callable[[Tensor, Tensor, float], Tensor],
+    start: Callable[[_State, float], Tensor],
+    propose: Callable[[_State, float, float], Tensor],
     images: Tensor,
     labels: Tensor,
     *,
+    eps: float,
+    norm: Norm,
     queries: int,
     first_share: float,
 ) -> tuple[Tensor, Tensor]:
     """One attempt: the best points, and which of them are misclassified."""
     found, broken = images.clone(), torch.zeros_like(labels, dtype=torch.bool)
-    rows = torch.arange(len(images), device=images.device)
-    state = _State(rows, images, labels, images, images.new_full((len(images),), -torch.inf))
+    rows, loss = torch.arange(len(images), device=images.device), images.new_full((len(images),), -torch.inf)
+    low, high = ((images + sign * eps).clamp(0, 1) for sign in (-1, 1))
+    state = _State(rows, labels, images, low, high, images, loss)
     for query in range(queries):
-        share = square_share(query, queries, first_share)
-        candidates = propose(state.x, state.images, share) if query else start(images)
-        logits = model(candidates)
-        state, wrong = _keep_better(state, candidates, margin(logits, state.labels)), logits.argmax(1) != state.labels
+        candidates = propose(state, square_share(query, queries, first_share), eps) if query else start(state, eps)
+        state = _keep_better(state, candidates, margin(model(candidates), state.labels))
+        wrong = state.loss > 0
         if wrong.any():
-            found[state.rows[wrong]], broken[state.rows[wrong]] = candidates[wrong], True
+            found[state.rows[wrong]], broken[state.rows[wrong]] = state.x[wrong], True
             state = state.only(~wrong)
             if len(state.rows) == 0:
                 break
@@ -113,6 +115,33 @@ def _keep_better(state: _State, candidates: Tensor, loss: Tensor) -> _State:
     better = loss > state.loss
     x = torch.where(per_image(better, state.x).bool(), candidates, state.x)
     return state._replace(x=x, loss=torch.where(better, loss, state.loss))
+
+
+def _stripes(state: _State, eps: float, generator: torch.Generator | None) -> Tensor:
+    """Linf start: every column of every channel at +eps or -eps (section 3.3)."""
+    count, channels, _, width = state.x.shape
+    return torch.where(draw_bits((count, channels, 1, width), state.x, generator), state.high, state.low)
+
+
+def _recolour(state: _State, share: float, eps: float, generator: torch.Generator | None) -> Tensor:
+    """Linf proposal (algorithm 2): one square per image at +eps or -eps in each channel."""
+    count, channels, height, width = state.x.shape
+    side = min(max(round((share * height * width) ** 0.5), 1), height, width)
+    rows, columns = (_draw_band(state.x, side, extent, generator) for extent in (height, width))
+    inside = rows[:, None, :, None] & columns[:, None, None, :]  # (n, 1, H, W)
+    up = draw_bits((count, channels, 1, 1), state.x, generator)
+    proposed = torch.where(inside, torch.where(up, state.high, state.low), state.x)
+    same = (proposed == state.x).flatten(1).all(1)
+    if same.any():  # a square that changes nothing would waste a query: turn its colours round
+        up = up ^ same[:, None, None, None]
+        proposed = torch.where(inside, torch.where(up, state.high, state.low), state.x)
+    return proposed
+
+
+def _draw_band(x: Tensor, side: int, extent: int, generator: torch.Generator | None) -> Tensor:
+    """Marks `side` neighbours out of `extent` places for each image, (n, extent) bool."""
+    places = torch.arange(extent, device=x.device) - draw_integers((len(x), 1), extent - side + 1, x, generator)
+    return (places >= 0) & (places < side)
 
 
 class _Windows(NamedTuple):
@@ -134,31 +163,9 @@ def _draw_windows(x: Tensor, side: int, generator: torch.Generator | None) -> _W
     return _Windows(image, channel, (top + offsets)[:, None, :, None], (left + offsets)[:, None, None, :])
 
 
-def _stripes(images: Tensor, eps: float, generator: torch.Generator | None) -> Tensor:
-    """Linf start: every column of every channel at +eps or -eps (section 3.3)."""
-    count, channels, _, width = images.shape
-    return project(images + eps * draw_signs((count, channels, 1, width), images, generator), images, eps, "linf")
-
-
-def _recolour(x: Tensor, images: Tensor, share: float, eps: float, generator: torch.Generator | None) -> Tensor:
-    """Linf proposal (algorithm 2): one square per image at +eps or -eps in each channel."""
-    height, width = x.shape[2:]
-    side = min(max(round((share * height * width) ** 0.5), 1), height, width)
-    windows, signs = (
-        _draw_windows(x, side, generator),
-        draw_signs((*x.shape[:2], 1, 1), x, generator),
-    )
-    clean, now = images[windows], x[windows]
-    square = project(clean + eps * signs, clean, eps, "linf")
-    # A square that changes nothing would waste a query: turn its colours round.
-    same = per_image((square == now).flatten(1).all(1), x)
-    proposed = x.clone()
-    proposed[windows] = project(clean + eps * signs * (1 - 2 * same), clean, eps, "linf")
-    return proposed
-
-
-def _tiles(images: Tensor, eps: float, generator: torch.Generator | None) -> Tensor:
+def _tiles(state: _State, eps: float, generator: torch.Generator | None) -> Tensor:
     """L2 start: a grid of five by five tiles of the shape `bump`, each with a random sign (section 3.4)."""
+    images = state.images
     count, channels, height, width = images.shape
     side = max(min(height, width) // 5, 1)
     down, across = min(5, height // side), min(5, width // side)
@@ -170,8 +177,9 @@ def _tiles(images: Tensor, eps: float, generator: torch.Generator | None) -> Ten
     return _on_sphere(start, images, eps)
 
 
-def _move_mass(x: Tensor, images: Tensor, share: float, eps: float, generator: torch.Generator | None) -> Tensor:
+def _move_mass(state: _State, share: float, eps: float, generator: torch.Generator | None) -> Tensor:
     """L2 proposal (algorithm 3): empties one square and adds its mass, with what is left of eps, to another."""
+    x, images = state.x, state.images
     height, width = x.shape[2:]
     channels, tiny = x.shape[1], 1e-12
     side = _odd_side(share, height, width)
