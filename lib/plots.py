@@ -6,7 +6,7 @@ run's. Intervals are our own (t over seeds), never seaborn's bootstrap.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,15 +23,14 @@ def theme() -> None:
     sns.set_theme(style="whitegrid", palette="colorblind", context="notebook", rc={"figure.dpi": 100, "font.size": 11})
 
 
-def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw, **options: Any) -> None:
+def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw) -> None:
     """Draw each frame in a panel of its own, titled with where it comes from, and show the figure."""
     import matplotlib.pyplot as plt
 
     theme()
-    width, height = options.pop("panel", PANEL)
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=(width * len(panels), height), squeeze=False, layout="constrained", **options
-    )
+    width, height = PANEL
+    size = (width * len(panels), height)
+    figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
     for (title, frame), place in zip(panels.items(), axes[0], strict=True):
         draw(frame, place)
         place.set_title(title, fontsize=10)
@@ -39,14 +38,13 @@ def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw, **options: Any) 
     plt.close(figure)
 
 
-def save_svg(path: Path, caption: str, draw: Draw, frame: "pd.DataFrame", **options: Any) -> None:
+def save_svg(path: Path, caption: str, draw: Draw, frame: "pd.DataFrame") -> None:
     """Draw one frame into an SVG whose bytes depend on the data alone: fixed salt, no date."""
     import matplotlib.pyplot as plt
 
     theme()
-    size = options.pop("panel", PANEL)
     with plt.rc_context({"svg.hashsalt": "five-papers", "svg.fonttype": "none"}):
-        figure, axes = plt.subplots(figsize=size, layout="constrained", **options)
+        figure, axes = plt.subplots(figsize=PANEL, layout="constrained")
         draw(frame, axes)
         axes.set_title(caption, fontsize=10)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +79,6 @@ def memorising_function(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.plot(curve["t"], curve["value"], lw=1.2, label="c(t)")
     axes.plot(images["t"], images["value"], "o", ms=5, label="image and its random label")
     low, high = images["value"].min(), images["value"].max()
-    axes.set(ylim=(low - 1.5 * (high - low + 1), high + 1.5 * (high - low + 1)), xlabel="projection t = ⟨a, x⟩")
+    axes.set(ylim=(low - 0.4 * (high - low + 1), high + 0.6 * (high - low + 1)), xlabel="projection t = ⟨a, x⟩")
     axes.set(ylabel="value")
     axes.legend(fontsize=8)

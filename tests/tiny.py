@@ -49,7 +49,8 @@ def cells(number: int, extra: str = "") -> list[dict]:
     """The cells of notebook `number`; `extra` is run in a cell of its own."""
     code = [
         PARAMETERS,
-        f"from lib import replication\nfrom lib.experiments import tiny\nexperiment = replication.start('JEM', {number})",
+        "from lib import replication\nfrom lib.experiments import tiny\n"
+        f"experiment = replication.start('JEM', {number})",
         extra,
         "runs = experiment.run(tiny.measure, steps=steps, rest=rest)\n"
         "values = {'a': [r['a'] for r in runs], 'b': [r['b'] for r in runs]}",
@@ -112,9 +113,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 def replication(folder: Path, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """`python -m lib.replication ...` in the miniature."""
     command = [sys.executable, "-m", "lib.replication", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=timeout
-    )
+    return subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True, timeout=timeout)
 
 
 def result(folder: Path, number: int = 1, tier: str = "reduced") -> dict:

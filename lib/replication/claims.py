@@ -25,7 +25,16 @@ ONE_POINT = 0.01  # margin where the paper gives no effect, or says "same"
 ORDER_MARGIN = 0.5  # Kendall's tau
 STAND_IN = "fake:"  # prefix of a stand-in data set's name
 
+EMBEDDED = frozenset(
+    ["digits", "letters", "patches", "patches-rgb", "gaussian", "uniform", "rademacher", "blobs", "mixture"]
+)  # come with the package; no paper's claim is about them
+
 Term = str | float
+
+
+def stands_in(dataset: str) -> bool:
+    """Whether a data set only stands in for a paper's: random tensors, or one that comes with the package."""
+    return dataset.startswith(STAND_IN) or dataset in EMBEDDED
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ experiment.finish()                                                        # cos
 
 import inspect
 import os
+import re
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.replication import provenance
-from lib.replication.claims import Paper, read_paper
+from lib.replication.claims import Claim, Paper, read_paper
 from lib.replication.notebooks import Notebook, find_notebook
 from lib.replication.parameters import (
     Parameters,
@@ -37,7 +39,8 @@ from lib.replication.results import (
     write_result,
 )
 from lib.replication.session import executed_parameters
-from lib.replication.verdicts import Verdict, judge
+from lib.replication.tables import comparison, cost, evidence, tidy
+from lib.replication.verdicts import NOT_TESTABLE, NotMeasured, Verdict, judge
 from lib.roots import repository
 
 RESULT_VARIABLE = "REPLICATION_RESULT"  # set by the runner: where `finish` writes the result
@@ -66,9 +69,10 @@ def start(paper: str, notebook: int) -> "Experiment":
 
 def show(function: Callable[..., Any]) -> None:
     """Display the source of a function or class of `lib`, so that the algorithm is on the page."""
-    from IPython.display import Markdown, display
-
-    display(Markdown(f"```python\n{inspect.getsource(function)}```"))
+    source = inspect.getsource(function)
+    # The page shows what the docstring says, and leaves its list of arguments to the file.
+    shown = re.sub(r'\n\n +(Args|Returns|Raises|Attributes):\n.*?(?=\n +""")', "", source, count=1, flags=re.DOTALL)
+    _display_markdown(f"```python\n{shown}```")
 
 
 class Experiment:
@@ -135,37 +139,32 @@ class Experiment:
             measured: row -> column -> one value per seed.
             percent: the values are fractions, to be shown as percentages.
         """
-        from IPython.display import display
-
-        from lib.replication.tables import comparison, tidy
-
         self.exhibits[exhibit] = tidy(measured)
         recorded = {tier: result["exhibits"].get(exhibit, {}) for tier, result in self._recorded().items()}
-        display(comparison(self.paper.exhibits[exhibit], self.exhibits[exhibit], recorded, percent=percent))
+        table = comparison(self.paper.exhibits[exhibit], self.exhibits[exhibit], recorded, percent=percent)
+        _display_markdown(table)
 
-    def figure(self, exhibit: str, draw: Callable[..., None], frame: Any, **options: Any) -> None:
+    def figure(self, exhibit: str, draw: Callable[..., None], frame: Any, *, seeds: int | None = None) -> None:
         """Draw `frame` with `draw(frame, axes)`: this run, and beside it the largest recorded tier.
 
-        The frame is kept in the result, so that the same function can draw the recorded figure later.
+        The frame is kept in the result, so that the same function can draw the recorded figure later. `seeds` is how
+        many the figure shows, where it does not show all.
         """
         import pandas as pd
 
         from lib import plots
 
         self.exhibits[exhibit] = frame.to_dict("list")
-        panels = {self._caption(self.parameters, self.tier): frame}
+        here = _caption(self.tier, self.parameters, seeds)
+        panels = {here: frame}
         kept = largest_recorded(self.notebook)
         if kept and exhibit in kept["exhibits"] and self.tier != kept["tier"]:
-            panels[f"recorded: {self._caption(kept['parameters'], kept['tier'])}"] = pd.DataFrame(
-                kept["exhibits"][exhibit]
-            )
-        plots.side_by_side(panels, draw, **options)
+            there = _caption(kept["tier"], kept["parameters"], seeds)
+            panels[f"recorded: {there}"] = pd.DataFrame(kept["exhibits"][exhibit])
+        plots.side_by_side(panels, draw)
         if RESULT_VARIABLE in os.environ:
             folder = Path(os.environ[RESULT_VARIABLE]).parent / "figures"
-            plots.save_svg(folder / f"{exhibit}.svg", self._caption(self.parameters, self.tier), draw, frame, **options)
-
-    def _caption(self, parameters: Parameters, tier: str) -> str:
-        return f"{tier}, {', '.join(datasets(parameters))}, {parameters['seeds']} seeds"
+            plots.save_svg(folder / f"{exhibit}.svg", here, draw, frame)
 
     def judge(self, values: dict[str, Sequence[float]]) -> None:
         """Judge every claim of this notebook and print one line each, without numbers that training made.
@@ -175,19 +174,24 @@ class Experiment:
         """
         self.values = {name: [float(value) for value in per_seed] for name, per_seed in values.items()}
         claims = [claim for claim in self.paper.claims.values() if claim.notebook == self.notebook.number]
-        self.verdicts = {claim.id: judge(claim, self.values, set(self.datasets)) for claim in claims}
+        self.verdicts = {claim.id: self._judge(claim) for claim in claims}
         for claim in claims:
-            print(f"{claim.id:4} {self.verdicts[claim.id].status:28} {claim.statement}")
+            print(f"{claim.id:4} {self.verdicts[claim.id].status:26} {textwrap.shorten(claim.statement, 84)}")
         if self.changed:
             print("(a custom run: these are not verdicts of a tier)")
 
+    def _judge(self, claim: Claim) -> Verdict:
+        """A custom run may leave quantities out, by a shorter list of arms; a run of a tier must measure them all."""
+        try:
+            return judge(claim, self.values, set(self.datasets))
+        except NotMeasured as fault:
+            if self.tier != "custom":
+                raise
+            return Verdict(claim.id, NOT_TESTABLE, str(fault), paper=claim.paper)
+
     def evidence(self) -> None:
         """Show every claim of this notebook with its rule, the paper's number and the verdict of each tier."""
-        from IPython.display import display
-
-        from lib.replication.tables import evidence
-
-        display(evidence(self.paper, self.notebook.number, self.verdicts, self.tier, self._recorded()))
+        _display_markdown(evidence(self.paper, self.verdicts, self.tier, self._recorded()))
 
     def _recorded(self) -> dict[str, Result]:
         """Recorded results above `reduced`: the columns that stand beside this run."""
@@ -195,11 +199,7 @@ class Experiment:
 
     def finish(self) -> None:
         """Show what the run cost; under the runner, write its result."""
-        from IPython.display import display
-
-        from lib.replication.tables import cost
-
-        display(cost(self.costs))
+        _display_markdown(cost(self.costs))
         if RESULT_VARIABLE in os.environ:
             write_result(Path(os.environ[RESULT_VARIABLE]), self.result())
 
@@ -230,11 +230,22 @@ class Experiment:
         }
 
 
+def _caption(tier: str, parameters: Parameters, seeds: int | None) -> str:
+    count = parameters["seeds"] if seeds is None else seeds
+    return f"{tier}, {', '.join(datasets(parameters))}, {count} seed{'s' * (count > 1)}"
+
+
 def _noted(seeds: list[int], what: str, note: Path) -> Any:
     """Yield the seeds, leaving in `note` which one is being worked on, for the runner's progress line."""
     for position, seed in enumerate(seeds, start=1):
         note.write_text(f"{what}, seed {position} of {len(seeds)}")
         yield seed
+
+
+def _display_markdown(text: str) -> None:
+    from IPython.display import Markdown, display
+
+    display(Markdown(text))
 
 
 def _device(wanted: str) -> str:

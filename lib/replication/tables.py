@@ -1,9 +1,11 @@
-"""The tables of a notebook page: the paper's numbers beside ours, the evidence for each claim, the cost."""
+"""The tables of a notebook page: the paper's numbers beside ours, the evidence for each claim, the cost.
 
-from collections.abc import Sequence
+They are Markdown, which wraps, reads well in a diff, and stays legible where a notebook is not trusted.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-import pandas as pd
 
 from lib.metrics.intervals import interval
 from lib.replication.claims import Exhibit, Paper
@@ -11,6 +13,7 @@ from lib.replication.results import Result
 from lib.replication.verdicts import Verdict
 
 Tidy = dict[str, list[Any]]  # columns row, column, seed, value
+Cells = dict[tuple[str, str], str]  # (row, column) -> text
 
 
 def tidy(measured: dict[str, dict[str, Sequence[float]]]) -> Tidy:
@@ -22,17 +25,31 @@ def tidy(measured: dict[str, dict[str, Sequence[float]]]) -> Tidy:
         for seed, value in enumerate(values)
     ]
     names = ("row", "column", "seed", "value")
-    return dict(zip(names, map(list, zip(*lines, strict=True)), strict=True)) if lines else {name: [] for name in names}
+    return {name: [line[i] for line in lines] for i, name in enumerate(names)}
+
+
+def markdown(header: Iterable[str], lines: Iterable[Iterable[Any]]) -> str:
+    """A Markdown table."""
+    rows = [list(header), *map(list, lines)]
+    rows.insert(1, ["---"] * len(rows[0]))
+    return "\n".join(f"| {' | '.join(map(_in_table, row))} |" for row in rows)
+
+
+def _in_table(cell: Any) -> str:
+    return str(cell).replace("|", "\\|")
 
 
 def spread(values: Sequence[float], *, percent: bool = False) -> str:
     """`mean ± half the 90 % interval`, or the one value there is; in percent where the values are fractions."""
     scaled = [100 * value if percent else value for value in values]
-    if len(scaled) < 2:
+    if len(scaled) < 2 or min(scaled) == max(scaled):
         return number(scaled[0])
     around = interval(scaled)
     half = around.high - around.mean
-    return number(around.mean) if half == 0 else f"{number(around.mean)} ± {half:.2g}"
+    if not 1e-3 < abs(around.mean) < 1e6:
+        return f"{around.mean:.1e} ± {half:.0e}"
+    decimals = max(0, 1 - math.floor(math.log10(half)))  # two digits of the half width
+    return f"{around.mean:,.{decimals}f} ± {half:,.{decimals}f}"
 
 
 def number(value: float) -> str:
@@ -40,46 +57,61 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e9 else f"{value:.4g}"
 
 
-def comparison(exhibit: Exhibit, this_run: Tidy, recorded: dict[str, Tidy], *, percent: bool) -> pd.DataFrame:
-    """One line per row and column of the exhibit: the paper, the recorded tiers (largest first), this run."""
+def comparison(exhibit: Exhibit, this_run: Tidy, recorded: dict[str, Tidy], *, percent: bool) -> str:
+    """One line per row and column of the exhibit: the paper, the recorded tiers (largest first), this run.
+
+    An exhibit of our own, for which the paper has no numbers, has no column for it.
+    """
     columns = {tier: _cells(values, percent) for tier, values in recorded.items() if values}
     columns["this run"] = _cells(this_run, percent)
-    places = list(dict.fromkeys([*columns["this run"], *(place for cells in columns.values() for place in cells)]))
-    frame = pd.DataFrame(
-        {"paper": [exhibit.shown(*place) or "–" for place in places]}
-        | {name: [cells.get(place, "") for place in places] for name, cells in columns.items()},
-        index=pd.MultiIndex.from_tuples(places, names=[exhibit.title, ""]),
-    )
-    return frame
+    places = list(dict.fromkeys(place for cells in reversed(columns.values()) for place in cells))
+    if exhibit.values:
+        columns = {"paper": {place: exhibit.shown(*place) or "–" for place in places}} | columns
+    lines = [[*_label(place, before), *(cells.get(place, "–") for cells in columns.values())]
+             for before, place in zip([None, *places], places, strict=False)]  # fmt: skip
+    unit = ", per cent" if percent else ""
+    return f"**{exhibit.title}**{unit}\n\n{markdown(['', '', *columns], lines)}"
 
 
-def _cells(values: Tidy, percent: bool) -> dict[tuple[str, str], str]:
-    frame = pd.DataFrame(values)
-    grouped = frame.groupby(["row", "column"], sort=False)["value"]
-    return {(str(row), str(column)): spread(list(cell), percent=percent) for (row, column), cell in grouped}
+def _label(place: tuple[str, str], before: tuple[str, str] | None) -> tuple[str, str]:
+    """Row and column of a line; the row only where it is new."""
+    row, column = place
+    return ("" if before and before[0] == row else f"**{row}**", column)
 
 
-def evidence(
-    paper: Paper, notebook: int, verdicts: dict[str, Verdict], tier: str, recorded: dict[str, Result]
-) -> pd.DataFrame:
-    """Every claim of a notebook: its rule, the paper's number, this run's verdict and that of each recorded tier."""
-    lines = {}
-    for name, verdict in verdicts.items():
+def _cells(values: Tidy, percent: bool) -> Cells:
+    grouped: dict[tuple[str, str], list[float]] = {}
+    for row, column, value in zip(values["row"], values["column"], values["value"], strict=True):
+        grouped.setdefault((row, column), []).append(value)
+    return {place: spread(cell, percent=percent) for place, cell in grouped.items()}
+
+
+def evidence(paper: Paper, verdicts: dict[str, Verdict], tier: str, recorded: dict[str, Result]) -> str:
+    """Every claim of a notebook: its rule, the paper's number, this run's verdict and that of each recorded tier.
+
+    Parts of a claim and its controls are lines beneath it.
+    """
+    columns = {f"this run ({tier})": verdicts}
+    for other, result in recorded.items():
+        kept = {name: Verdict.from_dict(claim["verdict"]) for name, claim in result["claims"].items()}
+        columns[f"recorded ({other})"] = kept
+    lines = []
+    for name in verdicts:
         claim = paper.claims[name]
-        columns = {"paper": claim.paper_text(), "rule": claim.rule_text(), f"this run ({tier})": verdict.text()}
-        for other, result in recorded.items():
-            stored = result["claims"].get(name)
-            columns[other] = Verdict.from_dict(stored["verdict"]).text() if stored else "–"
-        lines[name] = columns
-    return pd.DataFrame.from_dict(lines, orient="index")
+        cells = [_with_rows(column[name]) if name in column else "–" for column in columns.values()]
+        lines.append([f"**{name}**", claim.paper_text(), claim.rule_text(), *cells])
+    return markdown(["claim", "the paper", "rule", *columns], lines)
 
 
-def cost(arms: list[dict[str, Any]]) -> pd.DataFrame:
+def _with_rows(verdict: Verdict) -> str:
+    """A verdict, and beneath it those of its parts and controls."""
+    rows = [f"*{row.name.partition('/')[2] or row.name.partition(' ')[2]}*: {row.text()}"
+            for row in (*verdict.parts, *verdict.controls)]  # fmt: skip
+    return "<br>".join([f"**{verdict.status}**{verdict.text().removeprefix(verdict.status)}", *rows])
+
+
+def cost(arms: list[dict[str, Any]]) -> str:
     """Seconds each arm took when it was computed, whenever that was."""
-    lines = [
-        {"arm": a["arm"], "seeds": a["seeds"], "seconds per seed": round(a["seconds"] / a["seeds"], 1),
-         "seconds": round(a["seconds"], 1)}
-        for a in arms
-    ]  # fmt: skip
-    total = sum(line["seconds"] for line in lines)
-    return pd.DataFrame([*lines, {"arm": "all", "seeds": "", "seconds per seed": "", "seconds": round(total, 1)}])
+    lines = [[a["arm"], a["seeds"], f"{a['seconds'] / a['seeds']:.1f}", f"{a['seconds']:.1f}"] for a in arms]
+    total = sum(a["seconds"] for a in arms)
+    return markdown(["arm", "seeds", "seconds per seed", "seconds"], [*lines, ["**all**", "", "", f"**{total:.1f}**"]])

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lib.metrics.intervals import half_width_of_mean, interval, kendall_tau
-from lib.replication.claims import INTERVAL_RULES, STAND_IN, UNITS, Claim, Control, Gate, PaperEffect, Part
+from lib.replication.claims import INTERVAL_RULES, UNITS, Claim, Control, Gate, PaperEffect, Part, stands_in
 from lib.replication.parameters import TIERS, nearest
 
 REPRODUCED = "reproduced"
@@ -42,6 +42,10 @@ NAIVE_ONLY = "only against the naive baseline"
 OPPOSITE = {"direction": REVERSED, "order": REVERSED, "no harm": NOT_REPRODUCED, "equal": NOT_REPRODUCED}
 
 Values = Mapping[str, Sequence[float]]
+
+
+class NotMeasured(ValueError):
+    """A rule needs a quantity that the run did not measure."""
 
 
 @dataclass(frozen=True)
@@ -142,14 +146,14 @@ def judge(claim: Claim, values: Values, datasets: Collection[str]) -> Verdict:
         claim: The claim with its rule.
         values: Quantity -> one value per seed, the same seeds in the same order everywhere; fractions, not percent. A
             part's quantities are called `<quantity>/<part>`.
-        datasets: Names of the data sets the run really used; `fake:<name>` for a stand-in.
+        datasets: Names of the data sets the run really used, stand-ins among them.
 
     Raises:
-        ValueError: The rule needs a quantity that was not measured, a value is not finite, or the numbers of seeds
-            differ.
+        NotMeasured: The rule needs a quantity that was not measured.
+        ValueError: A value is not finite, or the numbers of seeds differ.
     """
     verdict = _untestable(claim, values, datasets) or _by_kind(claim, values, datasets)
-    stand_in = tuple(sorted(name for name in datasets if name.startswith(STAND_IN)))
+    stand_in = tuple(sorted(filter(stands_in, datasets)))
     return replace(verdict, stand_in=stand_in) if stand_in else verdict
 
 
@@ -411,7 +415,7 @@ def _replaced(terms: tuple[str | float, ...], control: Control) -> tuple[str | f
 
 def _measured(claim: str, name: str, values: Values) -> list[float]:
     if name not in values:
-        raise ValueError(f"claim {claim}: quantity {name!r} was not measured{nearest(name, list(values))}")
+        raise NotMeasured(f"claim {claim}: quantity {name!r} was not measured{nearest(name, list(values))}")
     measured = [float(value) for value in values[name]]
     if not measured or not all(map(math.isfinite, measured)):
         raise ValueError(f"claim {claim}: quantity {name!r} needs a finite value per seed, found {measured}")

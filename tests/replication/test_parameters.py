@@ -111,7 +111,7 @@ def test_a_tier_is_the_notebooks_own_values_overlaid_with_its_file(notebook):
 
 def test_a_wrong_name_in_a_tiers_file_is_refused(notebook):
     (notebook.path.parent / "tiers" / "laptop.yaml").write_text("1: {sets: cifar10}")
-    with pytest.raises(ParameterError, match="tiers/laptop.yaml"):
+    with pytest.raises(ParameterError, match=r"tiers/laptop\.yaml"):
         tier_parameters(notebook, "laptop")
 
 

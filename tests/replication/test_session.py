@@ -48,7 +48,7 @@ def test_a_tier_named_without_its_values_is_custom(kernel):
 
 def test_a_misspelt_name_stops_also_in_a_used_kernel(kernel):
     kernel(tiny.PARAMETERS)
-    with pytest.raises(ParameterError, match="'seedz'.*did you mean 'seeds'"):
+    with pytest.raises(ParameterError, match=r"'seedz'.*did you mean 'seeds'"):
         kernel(tiny.PARAMETERS.replace("seeds", "seedz"))
 
 
@@ -63,7 +63,7 @@ def test_papermills_cell_counts_and_an_older_one_does_not(kernel):
 
 
 def test_a_value_of_another_type_stops(kernel):
-    with pytest.raises(ParameterError, match="'seeds'.*of type str"):
+    with pytest.raises(ParameterError, match=r"'seeds'.*of type str"):
         kernel(tiny.PARAMETERS, "# Parameters\nseeds = '4'")
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scipy.special import stdtrit
 
 from lib.metrics.intervals import interval, kendall_tau
-from lib.replication.claims import Claim, Control, Gate, PaperEffect, Part
+from lib.replication.claims import EMBEDDED, Claim, Control, Gate, PaperEffect, Part
 from lib.replication.verdicts import (
     DECIDED,
     INTERVAL_RULES,
@@ -492,9 +492,15 @@ def test_a_smaller_is_better_quantity_is_shown_as_measured():
 
 
 def test_a_stand_in_is_named_in_every_row():
-    verdict = judge(claim("direction"), {"a": [1.0] * 3, "b": [0.0] * 3}, {"fake:cifar10", "digits"})
-    assert verdict.stand_in == ("fake:cifar10",)
+    verdict = judge(claim("direction"), {"a": [1.0] * 3, "b": [0.0] * 3}, {"fake:cifar10", "digits", "cifar100"})
+    assert verdict.stand_in == ("digits", "fake:cifar10")
     assert "stand-in data fake:cifar10" in str(verdict)
+
+
+def test_the_embedded_sets_are_those_that_the_data_room_makes_without_a_download():
+    from lib.data.catalogue import DRAWN_SETS
+
+    assert {*DRAWN_SETS, "digits"} == EMBEDDED
 
 
 def test_a_verdict_survives_json():

@@ -45,9 +45,10 @@ def paper_mlp(image_shape: tuple[int, ...], classes: int) -> nn.Module:
 
 
 def plain_cnn(image_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The small convolutional net with mean pooling and unscaled logits, which suit SGD."""
-    strides = (2, 2, 2) if image_shape[-1] >= 28 else (2, 2, 1)  # down to 4x4, or 2x2 from 8x8
-    return small_cnn(classes, in_channels=image_shape[0], strides=strides, pool="mean", logit_scale=1.0)
+    """The small convolutional net with mean pooling and plain logits, as suits SGD; half as wide for small images."""
+    large = image_shape[-1] >= 28
+    widths, strides = ((24, 48, 96), (2, 2, 2)) if large else ((12, 24, 48), (2, 2, 1))  # down to 4x4, or 2x2 from 8x8
+    return small_cnn(classes, widths, image_shape[0], strides=strides, pool="mean", logit_scale=1.0)
 
 
 # name -> how to build it, and its learning rate (the paper's, appendix A, for the paper's nets)
@@ -150,7 +151,7 @@ def linear_bound(seed: int, dataset: str, delta: float) -> dict[str, float]:
 
 
 def stability(
-    seed: int, dataset: str, n_images: int, n_test_images: int, n_replacements: int, max_steps: int, device: str
+    seed: int, dataset: str, n_images: int, n_test_images: int, n_replaced_images: int, max_steps: int, device: str
 ) -> dict[str, Any]:
     """Generalisation gap of one learner on true and on random labels, and what replacing one training example does.
 
@@ -160,7 +161,7 @@ def stability(
     generator = torch.Generator().manual_seed(seed)
     train_set, test_set = load(dataset), load(dataset, "test")
     classes = len(train_set.classes)
-    chosen = torch.randperm(len(train_set), generator=generator)[: n_images + n_replacements]
+    chosen = torch.randperm(len(train_set), generator=generator)[: n_images + n_replaced_images]
     images = train_set.images[chosen]
     tested = torch.randperm(len(test_set), generator=generator)[:n_test_images]
     test_images, test_labels = test_set.images[tested], test_set.labels[tested]
@@ -176,7 +177,7 @@ def stability(
         test_error = error_rate(net, test_images, test_labels)
         changes = [
             _replace_one(net, images, labels, out=i, new=n_images + i, n=n_images, fit=fit)
-            for i in range(n_replacements)
+            for i in range(n_replaced_images)
         ]
         values[name] = {
             "train error": train_error,
@@ -280,20 +281,17 @@ def as_columns(runs: list[dict[str, float]]) -> dict[str, list[float]]:
     return {name: [run[name] for run in runs] for name in runs[0]}
 
 
-def by_size(runs: list[dict[str, list[float]]], size: str, unit: str) -> dict[str, dict[str, list[float]]]:
-    """Arms that return a list along a grid -> a row for each grid point, with one value per seed in each column."""
-    grid = runs[0][size]
+def by_size(runs: list[dict[str, list[float]]], label: str, columns: list[str]) -> dict[str, dict[str, list[float]]]:
+    """Arms that return lists along a grid -> a row for each grid point, with one value per seed in each column.
+
+    `label` names the row, `{n:,} images` or `depth {depth}`, with the value of that name.
+    """
     return {
-        f"{value:,} {unit}" if unit != size else f"{size} {value}": {
-            name: [run[name][i] for run in runs] for name in runs[0] if name != size
+        label.format(**{name: values[i] for name, values in runs[0].items()}): {
+            name: [run[name][i] for run in runs] for name in columns
         }
-        for i, value in enumerate(grid)
+        for i in range(len(next(iter(runs[0].values()))))
     }
-
-
-def only(runs: list[dict[str, list[float]]]) -> dict[str, list[float]]:
-    """Arms along a grid of one point -> one list of values per name."""
-    return {name: [run[name][0] for run in runs] for name in runs[0]}
 
 
 def complexity_frame(readings: dict[str, list[dict[str, list[float]]]], linear: list[dict[str, list[float]]]) -> Any:

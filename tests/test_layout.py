@@ -1,0 +1,151 @@
+"""The house itself: rooms, arrows, notebooks as pages, environment files that agree, recorded results that hold."""
+
+import ast
+import importlib
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from lib.replication.claims import read_paper
+from lib.replication.notebooks import all_notebooks
+from lib.replication.parameters import TIERS, tier_parameters
+from lib.replication.report import stale
+from lib.replication.results import recorded_results
+from lib.replication.verdicts import judge
+from lib.roots import repository
+
+ROOT = repository()
+NOTEBOOKS = all_notebooks(ROOT)
+ROOMS = sorted(path.parent.name for path in (ROOT / "lib").glob("*/__init__.py"))
+# room -> the rooms it may import (design: imports run one way)
+ARROWS = {
+    "data": {"data"},
+    "models": {"models", "data"},
+    "attacks": {"attacks", "models", "data"},
+    "metrics": {"metrics", "models", "data"},
+    "training": {"training", "attacks", "metrics", "models", "data"},
+    "methods": {"methods", "training", "attacks", "metrics", "models", "data"},
+    "replication": {"replication", "training", "metrics", "data"},
+    "experiments": {"experiments", "replication", "methods", "training", "attacks", "metrics", "models", "data"},
+}
+
+
+def test_every_room_imports_from_a_fresh_interpreter():
+    assert set(ARROWS) == set(ROOMS)
+    rooms = ", ".join(f"lib.{room}" for room in ROOMS)
+    subprocess.run([sys.executable, "-c", f"import {rooms}, lib.plots"], check=True, cwd="/")
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_run_one_way(room):
+    for path in (ROOT / "lib" / room).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lib."):
+                target = node.module.split(".")[1]
+                assert target in ARROWS[room] | {"files", "roots", "plots"}, f"{path} imports lib.{target}"
+                whole_room = node.module == f"lib.{target}" and target in ROOMS
+                assert not whole_room or path.name == "__init__.py", (
+                    f"{path} imports the room {node.module}, not a file"
+                )
+
+
+def test_the_runner_decides_without_torch():
+    code = "import sys, lib.replication.__main__; sys.exit('torch' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def _constraints():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return {line.split(";")[0].strip() for line in lines if line.strip()}
+
+
+def test_environment_files_agree():
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(part["pip"] for part in conda["dependencies"] if isinstance(part, dict))
+    assert pip == ["-c constraints.txt", "-e .[test]"]
+    project = importlib.import_module("tomllib").loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert f"python{project['requires-python']}" in conda["dependencies"]
+    pinned = {re.split("[=<>]", line)[0].lower().replace("_", "-") for line in _constraints()}
+    wanted = project["dependencies"] + project["optional-dependencies"]["test"]
+    names = {re.split("[=<>~ ;]", line)[0].lower().replace("_", "-") for line in wanted}
+    assert names <= pinned
+    assert {"torch==2.13.0", "torchvision==0.28.0"} <= _constraints()
+    assert "torch>=2.11" in project["dependencies"]
+
+
+def test_no_constraint_names_a_place():
+    assert not re.search(r"https?:|file:|@|--", (ROOT / "constraints.txt").read_text())
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
+def test_a_notebook_is_an_article(notebook):
+    text = notebook.path.read_text()
+    assert len(text) < 600_000
+    code = [cell for cell in notebook.cells if cell["cell_type"] == "code"]
+    prose = [cell for cell in notebook.cells if cell["cell_type"] == "markdown"]
+    assert len(prose) >= 0.8 * len(code)
+    for cell in code:
+        source, outputs = "".join(cell["source"]), json.dumps(cell["outputs"])
+        assert len(source.splitlines()) <= (20 if "parameters" in cell["metadata"].get("tags", []) else 14), source
+        assert not re.search(r"^\s*(def|class) ", source, re.MULTILINE), source
+        assert '"output_type": "error"' not in outputs
+        assert "application/javascript" not in outputs and "<script" not in outputs
+        assert not re.search(r"(?<![\w:/.<])/(home|root|Users|tmp|work|opt|usr)/", outputs)
+    assert any(cell["outputs"] for cell in code), "run `make notebooks`"
+    checked = [cell for cell in code if "nbval-check-output" in cell["metadata"].get("tags", [])]
+    assert any("judge" in "".join(cell["source"]) for cell in checked), "the verdict cell is checked"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
+def test_every_exhibit_and_claim_of_a_notebook_is_on_its_page(notebook):
+    paper = read_paper(notebook.path.parent)
+    assert notebook.path.stem == f"{notebook.number}-{paper.notebooks[notebook.number]}"
+    source, words = "\n".join(notebook.code), json.dumps(notebook.cells)
+    for name, exhibit in paper.exhibits.items():
+        if exhibit.notebook == notebook.number:
+            assert f'"{name}"' in source, f"no cell makes exhibit {name}"
+    for claim in paper.claims.values():
+        if claim.notebook == notebook.number:
+            assert claim.id in words, f"{claim.id} is not named on the page"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
+def test_tiers_are_complete_and_known(notebook):
+    for tier in TIERS:
+        parameters = tier_parameters(notebook, tier)
+        assert parameters["tier"] == tier and 3 <= parameters["seeds"] <= 10 and parameters["device"] == "auto"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
+def test_recorded_verdicts_follow_from_recorded_values(notebook):
+    paper = read_paper(notebook.path.parent)
+    recorded = recorded_results(notebook)
+    assert "reduced" in recorded, "run `make notebooks`"
+    for tier, result in recorded.items():
+        assert result["tier"] == tier
+        expected = tier_parameters(notebook, tier)
+        assert {k: v for k, v in result["parameters"].items() if k != "device"} == {
+            k: v for k, v in expected.items() if k != "device"
+        }
+        assert all(len(values) == expected["seeds"] for values in result["values"].values())
+        for name, kept in result["claims"].items():
+            if paper.claims[name].rule() == kept["rule"]:
+                again = judge(paper.claims[name], result["values"], set(result["data"]))
+                assert again.status == kept["verdict"]["status"], f"{name} at {tier}"
+
+
+def test_no_generated_table_is_stale():
+    assert stale(ROOT) == [], "run `make notebooks` or `make record`"
+
+
+def test_no_file_names_a_place_of_some_machine():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    for name in filter(None, listed.split("\0")):
+        path = ROOT / name
+        if path.suffix in {".py", ".md", ".yaml", ".yml", ".toml", ".json", ".ipynb", ""} and path.is_file():
+            found = re.search(r"(?<![\w.])/(work|root|home/\w+|Users)/", path.read_text(errors="ignore"))
+            assert not found or name == "tests/test_layout.py", f"{name}: {found}"
