@@ -27,6 +27,8 @@ def test_epochs_and_seeds_differ_and_steps_can_be_asked_in_any_order():
     orders = [tuple(epoch_order(50, seed, epoch).tolist()) for seed in (0, 1) for epoch in (0, 1)]
     assert len(set(orders)) == 4
     some, _ = batches()
+    epochs = [tuple(torch.cat([some.indices(3 * epoch + k) for k in range(3)]).tolist()) for epoch in range(4)]
+    assert len(set(epochs)) == 4
     forward = [some.indices(step) for step in range(7)]
     backward = [some.indices(step) for step in reversed(range(7))][::-1]
     assert all(torch.equal(a, b) for a, b in zip(forward, backward, strict=True))

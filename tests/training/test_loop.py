@@ -153,9 +153,9 @@ def test_frozen_parts_stay():
     assert changed == ["layers.3.weight", "layers.3.bias"]
 
 
-def test_hooks_run_after_each_step_in_eval_or_training_mode():
+def test_hooks_run_after_each_step_and_training_mode_is_on_whatever_it_was():
     images, labels = toy()
-    model = linear_model()
+    model = linear_model().eval()
     steps, modes = [], []
 
     def hook(run):
@@ -212,6 +212,7 @@ def test_divergence_keeps_the_last_good_state(tmp_path: Path, bad: float):
     with pytest.raises(Diverged, match=r"at step 4: loss (nan|inf|-inf)") as error:
         start(6, path)
     assert error.value.step == 4 and not math.isfinite(error.value.loss)
+    assert path.exists()
     with pytest.raises(Diverged):  # it goes on where it was, and meets the same end
         start(6, path)
     poison = False
