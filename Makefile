@@ -43,7 +43,7 @@ check: env
 	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --quiet --check lib tests && $(PYTHON) -m mypy --no-error-summary
 
 lab: env
-	@$(PYTHON) -m jupyterlab
+	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTHON) -m jupyterlab  # one thread, as the runner: its artefacts serve here
 
 notebooks: env
 	@$(RUN) notebooks $(WHICH) --jobs $(JOBS)

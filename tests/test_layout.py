@@ -44,8 +44,9 @@ def test_every_room_imports_from_a_fresh_interpreter():
 def test_imports_run_one_way(room):
     for path in (ROOT / "lib" / room).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("lib."):
-                target = node.module.split(".")[1]
+            module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
+            if module.startswith("lib."):
+                target = module.split(".")[1]
                 assert target in ARROWS[room] | {"files", "roots", "plots"}, f"{path} imports lib.{target}"
                 whole_room = node.module == f"lib.{target}" and target in ROOMS
                 assert not whole_room or path.name == "__init__.py", (

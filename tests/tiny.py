@@ -58,7 +58,7 @@ def cells(number: int, extra: str = "") -> list[dict]:
         "experiment.judge(values)",
         "experiment.finish()",
     ]
-    made = [
+    made: list[dict] = [
         {
             "cell_type": "code",
             "execution_count": None,

@@ -112,7 +112,7 @@ def surroundings(arguments: dict[str, Any]) -> dict[str, Any]:
 def pack(value: Any, provenance: dict[str, Any]) -> bytes:
     """`value` as the bytes of a safetensors file, its plain part, provenance and digest in the header."""
     tensors: dict[str, torch.Tensor] = {}
-    tree = canonical(_strip(value, tensors, "value"))
+    tree = json.dumps(_strip(value, tensors, "value"), allow_nan=False)  # in the order of the value
     header = {"tree": tree, "provenance": canonical(provenance)}
     # Two names may share memory (tied weights); safetensors refuses that, so every leaf gets its own.
     own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}

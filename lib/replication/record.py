@@ -39,7 +39,7 @@ def record(notebooks: list[Notebook], tier: str) -> None:
     for notebook, result in runs:
         old = read_result(recorded_path(notebook, tier))
         print(f"{notebook.name}: recorded at {tier}, commit {result['commit'][:12]}")
-        print("".join(f"  {line}\n" for line in changed_numbers(old, result)), end="")
+        print("".join(f"  {line}\n" for line in changed_numbers(old, result) if old), end="")
         write_result(recorded_path(notebook, tier), result)
         largest = largest_recorded(notebook)
         if largest and largest["tier"] == tier:
@@ -64,8 +64,8 @@ def store_outputs(notebooks: list[Notebook]) -> None:
         changes = changed_numbers(old, result)
         stored = with_outputs(notebook, executed, keep_pictures=old is not None and not changes)
         write_atomically(notebook.path, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
-        print(f"{notebook.name}: outputs stored, {len(changes)} reference numbers changed")
-        print("".join(f"  {line}\n" for line in changes), end="")
+        print(f"{notebook.name}: outputs stored, {len(changes)} reference numbers {'changed' if old else 'are new'}")
+        print("".join(f"  {line}\n" for line in changes if old), end="")
         if old is None or changes or _setting(old) != _setting(result):
             write_result(recorded_path(notebook, "reduced"), result)
 

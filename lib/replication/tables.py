@@ -98,7 +98,9 @@ def evidence(paper: Paper, verdicts: dict[str, Verdict], tier: str, recorded: di
     lines = []
     for name in verdicts:
         claim = paper.claims[name]
-        cells = [_with_rows(column[name]) if name in column else "–" for column in columns.values()]
+        # An identity's text names each of its quantities already.
+        shown = Verdict.text if claim.kind == "identity" else _with_rows
+        cells = [shown(column[name]) if name in column else "–" for column in columns.values()]
         lines.append([f"**{name}**", claim.paper_text(), claim.rule_text(), *cells])
     return markdown(["claim", "the paper", "rule", *columns], lines)
 

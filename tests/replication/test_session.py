@@ -12,10 +12,14 @@ from tests import tiny
 
 
 @pytest.fixture
-def kernel(tmp_path, monkeypatch):
+def tree(tmp_path):
+    return tiny.make_tree(tmp_path)
+
+
+@pytest.fixture
+def kernel(tree, monkeypatch):
     """A fresh kernel in this process, and a start that reads the miniature."""
-    tiny.make_tree(tmp_path)
-    monkeypatch.setattr(experiment_module, "repository", lambda: tmp_path)
+    monkeypatch.setattr(experiment_module, "repository", lambda: tree)
     monkeypatch.delenv("REPLICATION_RESULT", raising=False)
     shell = InteractiveShell.instance()
     shell.reset(new_session=True)
@@ -26,7 +30,6 @@ def kernel(tmp_path, monkeypatch):
             assert outcome.success, outcome
         return experiment_module.start("JEM", 1)
 
-    execute.tree = tmp_path
     return execute
 
 
@@ -82,8 +85,8 @@ def test_without_the_parameters_cell_there_is_no_start(kernel):
         kernel("x = 1")
 
 
-def test_an_edited_and_saved_notebook_is_still_compared_with_the_reference(kernel):
-    paper = kernel.tree / "papers" / "JEM"
+def test_an_edited_and_saved_notebook_is_still_compared_with_the_reference(kernel, tree):
+    paper = tree / "papers" / "JEM"
     parameters = {"tier": "reduced", "seeds": 3, "device": "cpu", "steps": 4, "rest": 0.0}
     write_result(paper / "recorded" / "reduced" / "1.json", {"parameters": parameters})
     book = json.loads((paper / "1-tiny.ipynb").read_text())
