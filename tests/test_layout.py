@@ -45,13 +45,13 @@ def test_imports_run_one_way(room):
     for path in (ROOT / "lib" / room).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             module = node.module or "" if isinstance(node, ast.ImportFrom) else ""
-            if module.startswith("lib."):
-                target = module.split(".")[1]
-                assert target in ARROWS[room] | {"files", "roots", "plots"}, f"{path} imports lib.{target}"
-                whole_room = node.module == f"lib.{target}" and target in ROOMS
-                assert not whole_room or path.name == "__init__.py", (
-                    f"{path} imports the room {node.module}, not a file"
-                )
+            if not isinstance(node, ast.ImportFrom) or not module.startswith("lib."):
+                continue
+            target = module.split(".")[1]
+            assert target in ARROWS[room] | {"files", "roots", "plots"}, f"{path} imports lib.{target}"
+            if module == f"lib.{target}" and target in ROOMS and path.name != "__init__.py":
+                files = [(ROOT / "lib" / target / f"{alias.name}.py").exists() for alias in node.names]
+                assert all(files), f"{path} imports the room {module}, not a file"
 
 
 def test_the_runner_decides_without_torch():
@@ -134,6 +134,8 @@ def test_recorded_verdicts_follow_from_recorded_values(notebook):
         }
         assert all(len(values) == expected["seeds"] for values in result["values"].values())
         for name, kept in result["claims"].items():
+            # A rule may change after a larger tier was recorded, which is shown; the reference is made anew with it.
+            assert tier != "reduced" or paper.claims[name].rule() == kept["rule"], f"{name}: run `make notebooks`"
             if paper.claims[name].rule() == kept["rule"]:
                 again = judge(paper.claims[name], result["values"], set(result["data"]))
                 assert again.status == kept["verdict"]["status"], f"{name} at {tier}"

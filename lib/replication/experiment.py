@@ -176,9 +176,8 @@ class Experiment:
         claims = [claim for claim in self.paper.claims.values() if claim.notebook == self.notebook.number]
         self.verdicts = {claim.id: self._judge(claim) for claim in claims}
         for claim in claims:
-            print(
-                f"{claim.id:4} {self.verdicts[claim.id].status:26} {textwrap.shorten(claim.statement, 76, placeholder=' …')}"
-            )
+            statement = textwrap.shorten(claim.statement, 76, placeholder=" …")
+            print(f"{claim.id:4} {self.verdicts[claim.id].status:26} {statement}")
         if self.changed:
             print("(a custom run: these are not verdicts of a tier)")
 
