@@ -82,7 +82,11 @@ class Artefact:
         value = self.build(**inputs)
         provenance = {"seconds": time.perf_counter() - started, "key": self.key, "build": self.build.__qualname__}
         write_atomically(self.path, pack(value, provenance))
-        for leftover in checkpoint.parent.glob(checkpoint.name + "*"):
+        # Under the lock: the checkpoint, and what a killed builder left half written.
+        for leftover in [
+            *checkpoint.parent.glob(f"*{checkpoint.name}*"),
+            *self.path.parent.glob(f".{self.path.name}.*"),
+        ]:
             leftover.unlink()
 
     def _read(self) -> tuple[Any, float] | None:

@@ -28,6 +28,7 @@ from lib.replication.snapshot import Tree
 from lib.roots import data_root, output_root
 
 BUDGET_SECONDS = {"reduced": 80, "laptop": 90 * 60, "gpu": 30 * 60, "paper": 48 * 3600}  # design: cost per notebook
+EXECUTE = Path(__file__).with_name("execute.py")  # as a script, so that it imports papermill and nothing of ours
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -127,7 +128,7 @@ def _start(job: Job) -> bool:
     if job.fresh:
         job.lock.close()
         return True
-    command = [sys.executable, "-m", "papermill", str(job.notebook.path), str(_part(job)), "-k", "python3",
+    command = [sys.executable, "-P", str(EXECUTE), str(job.notebook.path), str(_part(job)), "-k", "python3",
                "-y", yaml.safe_dump(job.parameters), "--cwd", str(job.notebook.path.parent),
                "--no-progress-bar", "--log-level", "ERROR"]  # fmt: skip
     with _part(job).with_suffix(".log").open("wb") as log:

@@ -97,9 +97,9 @@ def test_killed_in_a_notebook_and_run_again_gives_the_same_numbers(finished, tmp
         command, cwd=tree, env=tiny.environment(tree), start_new_session=True, stderr=subprocess.PIPE
     )
     _wait_for(lambda: list((tree / "data/artefacts").glob("*.safetensors")))
-    papermill = subprocess.run(["pgrep", "-f", f"papermill {tree}"], capture_output=True, text=True).stdout.split()
+    papermill = _papermill(tree)
     assert papermill, "the notebook was running"
-    for number in [process.pid, *map(int, papermill)]:
+    for number in [process.pid, *papermill]:
         os.kill(number, signal.SIGKILL)
     process.communicate()
     kept = len(list((tree / "data/artefacts").glob("*.safetensors")))
@@ -128,7 +128,7 @@ def test_interrupted_the_runner_ends_its_notebooks(tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "run the same command again" in err
-    _wait_for(lambda: not subprocess.run(["pgrep", "-f", f"papermill {tree}"], capture_output=True).stdout)
+    _wait_for(lambda: not _papermill(tree))
 
 
 def test_recording_keeps_result_verdict_and_stored_outputs(finished, tmp_path):
@@ -154,6 +154,12 @@ def test_recording_keeps_result_verdict_and_stored_outputs(finished, tmp_path):
     again = tiny.replication(tree, "notebooks")
     assert "0 reference numbers changed" in again.stdout
     assert "1 of 1 notebooks unchanged" in tiny.replication(tree, "notebooks").stdout
+
+
+def _papermill(tree):
+    """The processes that execute a notebook of this tree."""
+    listed = subprocess.run(["pgrep", "-f", f"execute.py {tree}"], capture_output=True, text=True, check=False)
+    return [int(number) for number in listed.stdout.split()]
 
 
 def _wait_for(condition, seconds=120.0):
