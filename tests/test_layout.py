@@ -152,3 +152,16 @@ def test_no_file_names_a_place_of_some_machine():
         if path.suffix in {".py", ".md", ".yaml", ".yml", ".toml", ".json", ".ipynb", ""} and path.is_file():
             found = re.search(r"(?<![\w.])/(work|root|home/\w+|Users)/", path.read_text(errors="ignore"))
             assert not found or name == "tests/test_layout.py", f"{name}: {found}"
+
+
+@pytest.mark.parametrize("variable", ["VIRTUAL_ENV", "CONDA_PREFIX"])
+def test_make_uses_the_active_environment(variable, tmp_path, monkeypatch):
+    for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
+    monkeypatch.setenv(variable, str(tmp_path))
+    command = ["make", "--dry-run", "reproduce", "TIER=laptop", "PAPER=JEM", "NOTEBOOK=2"]
+    planned = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"{tmp_path}/bin/python -m lib.replication run JEM/2 --tier laptop" in planned
+    assert f"pip install --quiet --python {tmp_path}/bin/python -e '.[test]' -c constraints.txt" in planned
+    assert ".venv" not in planned
