@@ -1,12 +1,12 @@
 """What a notebook calls: `start`, then arms, exhibits, verdicts, and `finish`.
 
 experiment = replication.start("rethinking-generalization", 3)
-runs = experiment.run(arm, dataset=dataset, device=experiment.device)      # one value per seed, kept as artefacts
-experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})       # paper | gpu | laptop | this run
-experiment.figure("figure-1", plots.draw, frame)                           # this run beside the largest recorded
-experiment.judge(values)                                                   # this run's verdicts, as text
-experiment.evidence()                                                      # every tier's verdicts, with intervals
-experiment.finish()                                                        # cost and provenance; the result file
+runs = experiment.run(arm, dataset=dataset, device=experiment.device)   # one value per seed, kept as artefacts
+experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})   # paper | gpu | laptop | this run
+experiment.figure("figure-1", plots.draw, frame)                        # this run beside the largest recorded
+experiment.judge(values)                                                # this run's verdicts, as text
+experiment.evidence()                                                   # every tier's verdicts, with intervals
+experiment.finish()                                                     # cost; under the runner, the result file
 """
 
 import inspect
@@ -116,11 +116,13 @@ class Experiment:
         values, seconds = [], 0.0
         for seed in self._watched(self.seeds, arm.__name__):
             artefact = Artefact(arm, {"seed": seed} | arguments)
-            value, cost = artefact.value_and_cost()
+            value, build_seconds = artefact.value_and_cost()
             values.append(value)
-            seconds += cost
+            seconds += build_seconds
             self.artefacts.append(artefact.path.stem)
-        self.costs.append({"arm": arm.__name__, "seeds": len(self.seeds), "seconds": seconds})
+        which = [v for name, v in arguments.items() if isinstance(v, str) and name not in {"dataset", "device"}]
+        name = ", ".join([arm.__name__, *which])
+        self.costs.append({"arm": name, "seeds": len(self.seeds), "seconds": seconds})
         return values
 
     def _watched(self, seeds: list[int], what: str) -> Any:
@@ -221,7 +223,7 @@ class Experiment:
             "artefacts": sorted(set(self.artefacts)),
             "cost": {
                 "arms": self.costs,
-                "seconds": sum(cost["seconds"] for cost in self.costs),
+                "seconds": sum(arm["seconds"] for arm in self.costs),
                 "this_run_seconds": time.perf_counter() - self._started,
                 "this_run_cpu_seconds": time.process_time() - self._cpu_started,
             },

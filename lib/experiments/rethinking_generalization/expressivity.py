@@ -6,7 +6,6 @@ labels that chance draws, the initialisation, the order of the batches and the r
 
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -230,15 +229,17 @@ def corollary_1(seed: int, dataset: str, n_images: int, depths: list[int]) -> di
     return values
 
 
-def line_of_theorem_1(seed: int, dataset: str, n_images: int, per_gap: int = 40) -> dict[str, Tensor]:
-    """The function c(t) of a small network along its line, with its points, for the figure of the construction."""
+def line_of_theorem_1(seed: int, dataset: str, n_images: int) -> dict[str, Tensor]:
+    """The function c(t) of a small network along its line, with its points, for the figure of the construction.
+
+    It is straight between its corners, the thresholds, so its values there and at the points say all.
+    """
     points, labels = _randomly_labelled(dataset, n_images, seed)
     memory = memorise(points, labels, generator=torch.Generator().manual_seed(seed))
     t = memory.project(points)
     order = t.argsort()
-    knots = torch.cat([memory.b, t]).sort().values
-    fine = torch.cat([torch.linspace(a, b, per_gap, dtype=t.dtype) for a, b in pairwise(knots.tolist())])
-    return {"t": fine, "c": memory.along(fine), "points": t[order], "labels": labels[order], "thresholds": memory.b}
+    corners = torch.cat([memory.b, t]).sort().values
+    return {"t": corners, "c": memory.along(corners), "points": t[order], "labels": labels[order]}
 
 
 def _randomly_labelled(dataset: str, n: int, seed: int) -> tuple[Tensor, Tensor]:
