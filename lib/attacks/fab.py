@@ -1,6 +1,9 @@
 """FAB, the fast adaptive boundary attack in its targeted form (Croce & Hein 2020, "Minimally distorted ...").
 
 It looks for the nearest misclassified point, walking along the decision boundary, rather than for the highest loss.
+One thing differs from the paper: the model is linearised at the point a step led to, not at the point between it and
+the image to which a misclassified iterate goes back. That point lies nearer to the boundary, and one pass gives both
+the verdict and the gradient: a forward pass less in each step, with no loss of strength in our comparison.
 """
 
 from functools import partial
@@ -101,36 +104,37 @@ def _walk(
 
 
 def _step(model: nn.Module, state: _State, norm: Norm) -> _State:
-    """x <- (1 - alpha)(x + eta delta) + alpha (x_0 + eta delta_0), then back towards x_0 if that is misclassified."""
+    """x <- (1 - alpha)(b + eta delta) + alpha (x_0 + eta delta_0), where b is x, or nearer x_0 if x is wrong."""
     x, x_0 = state.x, state.images
-    w, difference, _ = input_gradient(model, x, partial(_logit_difference, labels=state.labels, targets=state.targets))
+    target = partial(_logit_difference, labels=state.labels, targets=state.targets)
+    w, difference, logits = input_gradient(model, x, target)
+    state, wrong = _note(state, x, logits, norm)
+    b = torch.where(per_image(wrong, x).bool(), x_0 + BACKWARD * (x - x_0), x)
     # Linearised around x, the boundary to the target class is {z: difference + <w, z - x> = 0}.
-    rest_0 = -difference - (w * (x_0 - x)).flatten(1).sum(1)
-    delta, delta_0 = to_hyperplane(
-        torch.cat([x, x_0]), torch.cat([w, w]), torch.cat([-difference, rest_0]), norm
-    ).chunk(2)
+    rest, rest_0 = (-difference - (w * (z - x)).flatten(1).sum(1) for z in (b, x_0))
+    delta, delta_0 = to_hyperplane(torch.cat([b, x_0]), torch.cat([w, w]), torch.cat([rest, rest_0]), norm).chunk(2)
     way, way_0 = length(delta, norm).clamp_min(1e-8), length(delta_0, norm).clamp_min(1e-8)
     alpha = per_image((way / (way + way_0)).clamp(max=LARGEST_BIAS), x)
-    x = ((1 - alpha) * (x + OVERSHOOT * delta) + alpha * (x_0 + OVERSHOOT * delta_0)).clamp(0, 1)
-    state, wrong = _note(model, state, x, norm)
-    return state._replace(x=torch.where(per_image(wrong, x).bool(), x_0 + BACKWARD * (x - x_0), x))
+    x = (1 - alpha) * (b + OVERSHOOT * delta) + alpha * (x_0 + OVERSHOOT * delta_0)
+    return state._replace(x=x.clamp(0, 1))
 
 
 def _last_search(model: nn.Module, state: _State, norm: Norm) -> _State:
-    """Three bisections between each image and its nearest misclassified point (section 3, final search)."""
+    """Looks at the last point, then bisects three times between each image and its nearest misclassified point."""
+    state, _ = _note(state, state.x, model(state.x), norm)
     near, far = torch.zeros_like(state.distance), torch.ones_like(state.distance)
     end = state.nearest
     for _ in range(3):
         middle = (near + far) / 2
         x = state.images + per_image(middle, end) * (end - state.images)
-        state, wrong = _note(model, state, x, norm)
+        state, wrong = _note(state, x, model(x), norm)
         near, far = torch.where(wrong, near, middle), torch.where(wrong, middle, far)
     return state
 
 
-def _note(model: nn.Module, state: _State, x: Tensor, norm: Norm) -> tuple[_State, Tensor]:
+def _note(state: _State, x: Tensor, logits: Tensor, norm: Norm) -> tuple[_State, Tensor]:
     """Keeps points that are misclassified and nearer than any before; and says which are misclassified."""
-    wrong = model(x).argmax(1) != state.labels
+    wrong = logits.argmax(1) != state.labels
     distance = length(x - state.images, norm)
     nearer = wrong & (distance < state.distance)
     nearest = torch.where(per_image(nearer, x).bool(), x, state.nearest)

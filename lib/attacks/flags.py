@@ -115,8 +115,8 @@ def rising_accuracy(over: str, accuracies: Sequence[float], images: int) -> Flag
         Flag(
             f"accuracy rises with {over}",
             rise,
-            max(1 / images, 0.01),
-            f"a larger {over} made the attack weaker, so it has not found what it could have",
+            max(1 / images, 0.01) + 1e-9,  # one image exactly is no rise, whatever its rounding
+            f"raising {over} made the attack weaker, so it has not found what it could have",
             "more steps, a smaller step size or another loss",
         )
     )

@@ -129,7 +129,7 @@ def run_members(
         attacked = averaged(fast, samples)
         with passes.counted({model, fast}):
             for name, attack in members.items():
-                for rows in robust.nonzero().squeeze(1).split(batch_size):
+                for rows in _standing(robust, batch_size):
                     x, y = images[rows].to(device), labels[rows].to(device)
                     found = attack(attacked, _copy(x), y).detach()
                     check_result(found, x, eps, norm)
@@ -174,6 +174,12 @@ def device_of(model: nn.Module, images: Tensor) -> torch.device:
 
 def _batches(images: Tensor, labels: Tensor, batch_size: int) -> Iterator[tuple[Tensor, Tensor]]:
     return zip(images.split(batch_size), labels.split(batch_size), strict=True)
+
+
+def _standing(robust: Tensor, batch_size: int) -> Iterator[Tensor]:
+    """The rows of the images that still stand, a batch at a time; nothing where none does."""
+    rows = robust.nonzero().squeeze(1)
+    return iter(rows.split(batch_size) if len(rows) else ())
 
 
 def _clean(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

@@ -46,6 +46,13 @@ class TestReport:
         assert torch.equal(torch.cat(seen), labels[correct])
         assert max(len(batch) for batch in seen) <= 16
 
+    def test_nothing_is_attacked_where_every_image_is_misclassified(self, plain_net, digits):
+        images = digits[0][:10]
+        labels = (plain_net(images).argmax(1) + 1) % 10
+        report = robust_accuracy(plain_net, images, labels, partial(pgd, eps=0.1, steps=2), batch_size=4)
+        assert report.accuracy == report.clean_accuracy == report.backward_passes == 0
+        assert report.forward_passes == 10
+
     def test_adversarial_images_break_exactly_those_that_are_not_robust(self, plain_net, digits):
         images, labels = digits[0][:200], digits[1][:200]
         report = robust_accuracy(plain_net, images, labels, partial(pgd, eps=0.1, steps=10), batch_size=64)
