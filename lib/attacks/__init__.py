@@ -6,6 +6,7 @@ from lib.attacks.curve import RobustnessCurve, robustness_curve
 from lib.attacks.fab import fab
 from lib.attacks.fgsm import fgsm
 from lib.attacks.flags import Flag
+from lib.attacks.fooling import fooling_images
 from lib.attacks.harness import AttackReport, robust_accuracy
 from lib.attacks.pgd import pgd
 from lib.attacks.square import square
@@ -21,6 +22,7 @@ __all__ = [
     "autoattack",
     "fab",
     "fgsm",
+    "fooling_images",
     "from_source",
     "pgd",
     "robust_accuracy",
