@@ -1,0 +1,83 @@
+"""`python -m benchmarks [--quick] [ROW ...]`: measure, print, and without arguments write the table in README.md."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from benchmarks import attacks, metrics, training
+from benchmarks.compare import Outcome, Row, measure, rise_of_peak
+from benchmarks.nets import subject
+from benchmarks.table import table, with_table
+
+README = Path(__file__).parent / "README.md"
+QUICK = 10  # what --quick divides the counts by
+PACKAGES = (
+    *("torch", "torchvision", "torchattacks", "foolbox", "adversarial-robustness-toolbox"),
+    *("torchmetrics", "scikit-learn", "numpy"),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the rows that are named, or all; 1 if results disagree."""
+    torch.set_num_threads(1)
+    if os.environ.get("OMP_NUM_THREADS") != "1":
+        raise SystemExit("every side gets one thread: start this with `make bench`, or set OMP_NUM_THREADS=1")
+    if arguments[:1] == ["peak"]:
+        return peak(*arguments[1:])
+    divide, names = (QUICK if "--quick" in arguments else 1), [name for name in arguments if name != "--quick"]
+    outcomes = [reported(measure(row(divide))) for row in chosen(names)]
+    text = f"{table(outcomes)}\n\n{machine()}"
+    print(f"\n{text}")
+    if not arguments:
+        README.write_text(with_table(README.read_text(), text))
+    return int(any(outcome.failures for outcome in outcomes))
+
+
+def all_rows() -> dict[str, Callable[[int], Row]]:
+    """Every row by its key, still to be made."""
+    on = subject()
+    return {**metrics.rows(), **training.rows(on), **attacks.rows(on)}
+
+
+def chosen(names: Sequence[str]) -> list[Callable[[int], Row]]:
+    """The rows of these names, or all."""
+    rows = all_rows()
+    unknown = [name for name in names if name not in rows]
+    if unknown:
+        raise SystemExit(f"no row {', '.join(unknown)}; there are: {', '.join(rows)}")
+    return [rows[name] for name in names or rows]
+
+
+def reported(outcome: Outcome) -> Outcome:
+    """Says at once what came out; the table follows at the end."""
+    print(f"{outcome.row.key}: {outcome.ratio[outcome.rival]:.2f} times {outcome.rival}", flush=True)
+    return outcome
+
+
+def peak(key: str, side: str, divide: str) -> int:
+    """Prints the peak memory of one side of a row; `compare.peak_of` starts this."""
+    print(rise_of_peak(all_rows()[key](int(divide)), side))
+    return 0
+
+
+def machine() -> str:
+    """Processor, system and versions in one paragraph."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return f"{processor()}, {platform.system()}, Python {platform.python_version()}; {versions}."
+
+
+def processor() -> str:
+    """Name of the processor, where the system tells it, and the instructions that torch uses."""
+    told = Path("/proc/cpuinfo")
+    lines = told.read_text().splitlines() if told.exists() else []
+    name = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()}, one thread)"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
