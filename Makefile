@@ -14,7 +14,7 @@ RUN := $(PYTHON) -m lib.replication
 # uv reads a local wheel folder from a variable of its own
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: env reproduce test test-quick check lab notebooks record status clean
+.PHONY: env reproduce test test-quick check lab notebooks record status bench clean
 
 env: $(READY)
 
@@ -53,6 +53,19 @@ record: env
 
 status: env
 	@$(RUN) status $(WHICH) --tier $(TIER)
+
+# Speed against other libraries, by hand, on a quiet machine. In an environment of its own: torchattacks pins an old requests.
+BENCH := benchmarks/.venv/bin/python
+
+benchmarks/.venv/.installed: benchmarks/requirements.txt
+	@python3 -m venv benchmarks/.venv
+	@$(BENCH) -m pip install --quiet uv || true
+	@echo "installing into benchmarks/.venv"
+	@$(BENCH) -m uv pip install --quiet --python $(BENCH) -r $< || $(BENCH) -m pip install --quiet -r $<
+	@touch $@
+
+bench: benchmarks/.venv/.installed
+	@OMP_NUM_THREADS=1 $(BENCH) -m benchmarks
 
 # Runs and artefacts; downloaded data sets stay. The environment goes only if it is our own.
 clean:
