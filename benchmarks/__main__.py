@@ -4,13 +4,14 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from benchmarks import attacks, metrics, training
-from benchmarks.compare import Outcome, Row, measure, rise_of_peak
+from benchmarks.compare import Outcome, Row, measure
 from benchmarks.nets import subject
 from benchmarks.table import table, with_table
 
@@ -27,10 +28,8 @@ def main(arguments: Sequence[str]) -> int:
     torch.set_num_threads(1)
     if os.environ.get("OMP_NUM_THREADS") != "1":
         raise SystemExit("every side gets one thread: start this with `make bench`, or set OMP_NUM_THREADS=1")
-    if arguments[:1] == ["peak"]:
-        return peak(*arguments[1:])
     divide, names = (QUICK if "--quick" in arguments else 1), [name for name in arguments if name != "--quick"]
-    outcomes = [reported(measure(row(divide))) for row in chosen(names)]
+    outcomes = [reported(measure(partial(row, divide))) for row in chosen(names)]
     text = f"{table(outcomes)}\n\n{machine()}"
     print(f"\n{text}")
     if not arguments:
@@ -57,12 +56,6 @@ def reported(outcome: Outcome) -> Outcome:
     """Says at once what came out; the table follows at the end."""
     print(f"{outcome.row.key}: {outcome.ratio[outcome.rival]:.2f} times {outcome.rival}", flush=True)
     return outcome
-
-
-def peak(key: str, side: str, divide: str) -> int:
-    """Prints the peak memory of one side of a row; `compare.peak_of` starts this."""
-    print(rise_of_peak(all_rows()[key](int(divide)), side))
-    return 0
 
 
 def machine() -> str:

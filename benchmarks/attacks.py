@@ -83,7 +83,6 @@ def pgd_row(target: Target, divide: int) -> Row:
         first=Task(task.images[:BATCH], task.labels[:BATCH]),
         count=lambda task: len(task.images),
         check=as_strong,
-        divide=divide,
     )
 
 
@@ -159,7 +158,6 @@ def autoattack_row(target: Target, steps: int, how: str, divide: int) -> Row:
         first=Task(images[:4], labels[:4]),
         count=lambda task: len(task.images),
         check=as_strong,
-        divide=divide,
         memory=False,
     )
 

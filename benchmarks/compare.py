@@ -1,21 +1,19 @@
 """Times two or more ways to the same result in turn, and checks that the results agree."""
 
 import importlib
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from statistics import median
 from types import ModuleType
 from typing import Any
 
+from benchmarks.memory import can_measure, peak_of
 from lib.data.torchvision_import import torchvision
 
 Side = Callable[[Any, int], Any]  # (inputs of the round, its number) -> result
 OURS = "ours"
-CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")  # Linux only
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,6 @@ class Row:
         check: (our results, the peer's) -> what was compared, in words; raises if they disagree. The results of the
             first call come first, then those of the rounds.
         note: why the goal is missed, shown only where it is.
-        divide: what the counts were divided by.
         memory: whether a process per side measures the peak memory of the first call.
     """
 
@@ -47,7 +44,6 @@ class Row:
     first: Any
     count: Callable[[Any], int]
     check: Callable[[list[Any], list[Any]], str]
-    divide: int
     note: str = ""
     memory: bool = True
 
@@ -92,9 +88,12 @@ def peer(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def measure(row: Row) -> Outcome:
+def measure(make: Callable[[], Row]) -> Outcome:
     """Time all sides in turn, ours, peer, ours, peer ..., so that a change of the machine's pace meets all alike."""
-    peak = {name: peak_of(row, name) for name in row.sides} if row.memory and CLEAR.exists() else {}
+    row = make()
+    peak = (
+        {name: peak_of(partial(first_call, make, name)) for name in row.sides} if row.memory and can_measure() else {}
+    )
     ready = {name: prepare() for name, prepare in row.sides.items()}
     results = {name: [side(row.first, 0)] for name, side in ready.items()}
     seconds: dict[str, list[float]] = {name: [] for name in ready}
@@ -104,6 +103,12 @@ def measure(row: Row) -> Outcome:
             results[name].append(side(inputs, number))
             seconds[name].append(time.perf_counter() - start)
     return conclude(row, seconds, results, peak)
+
+
+def first_call(make: Callable[[], Row], side: str) -> Callable[[], Any]:
+    """Prepares the first call of a side in another process."""
+    row = make()
+    return partial(row.sides[side](), row.first, 0)
 
 
 def conclude(
@@ -123,27 +128,3 @@ def conclude(
     }
     ratio = {name: median(p / o for p, o in zip(seconds[name], seconds[OURS], strict=True)) for name in peers}
     return Outcome(row, speed, ratio, agreement, failures, peak)
-
-
-def peak_of(row: Row, side: str) -> float:
-    """Peak memory of a side's first call, in a process of its own, in megabytes."""
-    command = [sys.executable, "-m", "benchmarks", "peak", row.key, side, str(row.divide)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr}")
-    return float(done.stdout.split()[-1])
-
-
-def rise_of_peak(row: Row, side: str) -> float:
-    """How far this process's memory rises in the first call, in megabytes; what `peak_of` starts."""
-    ready = row.sides[side]()
-    CLEAR.write_text("5")  # forget the peak of what was prepared
-    before = peak_memory()
-    ready(row.first, 0)
-    return peak_memory() - before
-
-
-def peak_memory() -> float:
-    """Largest resident memory since the last reset, in megabytes. (`getrusage` cannot forget the parent's peak.)"""
-    line = next(line for line in STATUS.read_text().splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) * 1024 / 1e6

@@ -34,7 +34,6 @@ def detection(divide: int) -> Row:
         first=inputs,
         count=lambda inputs: len(inputs.scores),
         check=lambda ours, theirs: equal_to(1e-12, ours, theirs),
-        divide=divide,
     )
 
 
@@ -87,7 +86,6 @@ def from_confidences(divide: int) -> Row:
         first=inputs,
         count=lambda inputs: len(inputs[0]),
         check=lambda ours, theirs: equal_to(1e-9, ours, theirs),
-        divide=divide,
     )
 
 
@@ -124,7 +122,6 @@ def from_probabilities(divide: int) -> Row:
         first=(probabilities, labels),
         count=lambda inputs: len(inputs[0]),
         check=lambda ours, theirs: equal_to(1e-9, ours, theirs),
-        divide=divide,
     )
 
 

@@ -53,7 +53,6 @@ def one_epoch(subject: Subject, divide: int) -> Row:
         first=Task(images, labels, augment=False),
         count=lambda task: len(task.images),
         check=same_losses,
-        divide=divide,
     )
 
 
