@@ -25,13 +25,14 @@ class Flag:
     remedy: str
 
 
-def probe(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Flag, ...]:
+def probe(model: nn.Module, images: Tensor, labels: Tensor, *, averaging: bool = False) -> tuple[Flag, ...]:
     """Looks at a few images for properties of the model that make gradient attacks fail.
 
     Args:
         model: classifier in eval mode (see `lib.attacks.guard.attacking`).
         images: (N, ...) a few clean images on the model's device.
         labels: (N,) their classes.
+        averaging: whether attack and verdict average over passes, so that a randomised output is taken care of.
 
     Returns:
         The flags raised, out of "randomised output", "output depends on the batch" and "zero gradients".
@@ -42,9 +43,12 @@ def probe(model: nn.Module, images: Tensor, labels: Tensor) -> tuple[Flag, ...]:
     randomness = (again - logits).abs().amax().item() / scale
     dependence = (model(images[:half]) - again[:half]).abs().amax().item() / scale
     without = (gradients.flatten(1) == 0).all(1).double().mean().item()
-    found = [randomised_output(randomness), zero_gradients(without)]
-    if found[0] is None:  # a randomised output differs between batches in any case
-        found.append(batch_dependent_output(dependence))
+    random = randomised_output(randomness)
+    found = [
+        None if averaging else random,
+        zero_gradients(without),
+        None if random else batch_dependent_output(dependence),  # a randomised output differs in any case
+    ]
     return tuple(flag for flag in found if flag is not None)
 
 

@@ -124,7 +124,7 @@ def run_members(
         with passes.counted({model}):
             robust = torch.cat([_clean(judge, x.to(device), y) for x, y in _batches(images, labels, batch_size)])
         clean_accuracy = robust.double().mean().item()
-        flags = probe(model, some, labels[:PROBED_IMAGES].to(device))
+        flags = probe(model, some, labels[:PROBED_IMAGES].to(device), averaging=samples > 1)
         fast = inference_copy(model, some) if fold else model
         attacked = averaged(fast, samples)
         with passes.counted({model, fast}):
