@@ -61,7 +61,7 @@ benchmarks/.venv/.installed: benchmarks/requirements.txt
 	@python3 -m venv benchmarks/.venv
 	@$(BENCH) -m pip install --quiet uv || true
 	@echo "installing into benchmarks/.venv"
-	@$(BENCH) -m uv pip install --quiet --python $(BENCH) -r $< || $(BENCH) -m pip install --quiet -r $<
+	@$(BENCH) -m uv pip install --quiet --compile-bytecode --python $(BENCH) -r $< || $(BENCH) -m pip install --quiet -r $<
 	@touch $@
 
 bench: benchmarks/.venv/.installed

@@ -122,6 +122,8 @@ def from_probabilities(divide: int) -> Row:
         first=(probabilities, labels),
         count=lambda inputs: len(inputs[0]),
         check=lambda ours, theirs: equal_to(1e-9, ours, theirs),
+        note="From probabilities most of the time goes to checking that each row is a distribution and to finding its "
+        "largest entry, in NumPy; the binning itself, which the row above times alone, is a small part.",
     )
 
 
