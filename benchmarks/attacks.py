@@ -14,7 +14,7 @@ from lib.attacks.harness import robust_accuracy
 from lib.attacks.pgd import pgd
 
 BATCH, STEPS = 100, 20
-IMAGES, IMAGES_OF_AUTOATTACK = 1000, 240
+IMAGES, IMAGES_OF_AUTOATTACK = 1000, 150
 ROUNDS = 3
 CLASSES = 10
 TOLERATED = 0.003  # as a fraction of the images; for fewer than 333 of them, one image

@@ -53,7 +53,7 @@ def one_epoch(subject: Subject, divide: int) -> Row:
         first=Task(images, labels, augment=False),
         count=lambda task: len(task.images),
         check=same_losses,
-        note="On one thread the forward and backward passes of the net take most of our time, and both sides need them; "
+        note="On one thread the passes of the net, which both sides need, take most of our time; "
         "what we save is the loading and augmenting of single images.",
     )
 
