@@ -129,7 +129,7 @@ STRONG: dict[str, Callable[..., Tensor]] = {
 }
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=300)
 @given(
     classes=st.integers(2, 5),
     dtype=st.sampled_from([torch.float32, torch.float64]),
@@ -138,7 +138,10 @@ STRONG: dict[str, Callable[..., Tensor]] = {
 )
 @pytest.mark.parametrize("name", STRONG)
 def test_linear_models_are_broken_where_the_closed_form_says_so(name, classes, dtype, eps, seed):
-    """Two classes: exactly there. More: nowhere else, and the targeted attacks, which try each class, exactly there."""
+    """Two classes: exactly there. More: nowhere else, and the targeted attacks, which try each class, exactly there.
+
+    FAB steps 5 % beyond the boundary and comes back towards it, so at the very edge of the ball it may miss.
+    """
     classes = max(classes, {"apgd-dlr": 3, "apgd-t": 4}.get(name, 2))
     generator = torch.Generator().manual_seed(seed)
     model = Linear((1, 4, 4), classes, generator, dtype)
@@ -146,15 +149,15 @@ def test_linear_models_are_broken_where_the_closed_form_says_so(name, classes, d
     with torch.no_grad():
         labels = model(images).argmax(1)
         optimum = largest_margin(model, images, labels, eps)
+        within = largest_margin(model, images, labels, 0.95 * eps) if name == "fab-t" else optimum
         found = STRONG[name](model, images, labels, eps=eps, norm="linf", generator=generator)
         broken = model(found).argmax(1) != labels
-    clear = optimum.abs() > 1e-4  # beyond rounding
-    assert not (broken & (optimum < 0) & clear).any()
+    assert not (broken & (optimum < -1e-4)).any()  # 1e-4: beyond rounding
     if name in ("apgd-t", "fab-t") or (classes == 2 and name != "square"):
-        assert torch.equal(broken[clear], (optimum > 0)[clear])
+        assert broken[within > 1e-4].all()
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=300)
 @given(eps=st.sampled_from([0.05, 0.2, 0.5]), seed=st.integers(0, 2**31))
 @pytest.mark.parametrize("name", ["pgd", "apgd-ce", "fab-t"])
 def test_l2_reaches_the_distance_to_the_hyperplane_and_no_further(name, eps, seed):
