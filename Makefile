@@ -37,7 +37,7 @@ test: env
 	@PYTHON=$(PYTHON) bash tests/run
 
 test-quick: env check
-	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --ignore=tests/notebooks --ignore=tests/whole_run tests
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow" --ignore=tests/notebooks --ignore=tests/whole_run tests
 
 check: env
 	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --quiet --check lib tests && $(PYTHON) -m mypy --no-error-summary

@@ -9,6 +9,7 @@ from lib.data.__main__ import main
 from lib.data.catalogue import EXTRA_FILES, FACTS
 
 
+@pytest.mark.slow
 def test_list_as_a_command(root):
     (root / "MNIST" / "raw").mkdir(parents=True)
     for path in FACTS["mnist"].paths:

@@ -4,6 +4,7 @@ from lib.data import torchvision_import
 from lib.data.torchvision_import import torchvision
 
 
+@pytest.mark.slow
 def test_torchvision_is_imported_on_the_torch_that_is_here():
     assert torchvision("datasets").CIFAR10.tgz_md5 == "c58f30108f718f92721af3b95e74349a"
     assert torchvision("ops").StochasticDepth(0.5, "row").p == 0.5

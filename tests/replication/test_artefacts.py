@@ -132,6 +132,7 @@ def _built(folder):
     return Artefact(arms.theorem_1, ARGUMENTS).value()["error"]
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_build_one_artefact(output):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
         first, second = pool.map(_built, [str(output)] * 2)
@@ -140,6 +141,7 @@ def test_two_processes_at_once_build_one_artefact(output):
     assert not list(output.glob("artefacts/.*.part"))
 
 
+@pytest.mark.slow
 def test_killed_while_it_writes_an_artefact_leaves_the_old_state_and_a_rerun_completes(output):
     script = textwrap.dedent(f"""
         import os, pathlib, sys

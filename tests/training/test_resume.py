@@ -49,6 +49,7 @@ def crash_at(step):
     return hook
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(killed):
     assert killed["whole"]["endings"] == [0]
     endings = killed["random"]["endings"]
@@ -56,12 +57,14 @@ def test_killed_at_random_moments(killed):
     assert killed["random"]["fingerprint"] == killed["whole"]["fingerprint"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", ["fsync", "replace"])
 def test_killed_while_the_checkpoint_is_written(killed, function):
     assert killed[function]["endings"] == [-9, 0] and not killed[function]["early"]
     assert killed[function]["fingerprint"] == killed["whole"]["fingerprint"]
 
 
+@pytest.mark.slow
 def test_keyboard_interrupt_saves_and_is_raised(killed):
     assert killed["interrupt"]["endings"] == [130, 0] and killed["interrupt"]["saved"]
     assert killed["interrupt"]["fingerprint"] == killed["whole"]["fingerprint"]
