@@ -63,7 +63,7 @@ def state_of(net: nn.Module) -> tuple[list[bool], list[bool], list[Tensor], list
     return modes, [w.requires_grad for w in weights], tensors, [w.grad for w in weights]
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(
     shape=st.sampled_from([(1, 8, 8), (3, 5, 7), (2, 3, 3)]),
     dtype=st.sampled_from([torch.float32, torch.float64]),
@@ -129,7 +129,7 @@ STRONG: dict[str, Callable[..., Tensor]] = {
 }
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=10)
 @given(
     classes=st.integers(2, 5),
     dtype=st.sampled_from([torch.float32, torch.float64]),
@@ -157,7 +157,7 @@ def test_linear_models_are_broken_where_the_closed_form_says_so(name, classes, d
         assert broken[within > 1e-4].all()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=10)
 @given(eps=st.sampled_from([0.05, 0.2, 0.5]), seed=st.integers(0, 2**31))
 @pytest.mark.parametrize("name", ["pgd", "apgd-ce", "fab-t"])
 def test_l2_reaches_the_distance_to_the_hyperplane_and_no_further(name, eps, seed):

@@ -29,7 +29,7 @@ def share_correct(net, images, labels):
 @pytest.mark.parametrize(("which", "eps"), [("plain_net", 0.1), ("robust_net", 0.18)])
 def test_at_least_as_strong_as_foolbox_from_the_same_random_starts(which, eps, digits, request):
     """The whole climb gives foolbox's images; stopping at the first success breaks no fewer."""
-    net, (images, labels) = request.getfixturevalue(which), digits
+    net, images, labels = request.getfixturevalue(which), digits[0][:1000], digits[1][:1000]
     found = foolbox_pgd(net, images, labels, "linf", eps, 10, True)
     torch.manual_seed(0)
     whole = pgd(net, images, labels, eps=eps, steps=10)
@@ -45,7 +45,7 @@ def test_at_least_as_strong_as_foolbox_from_the_same_random_starts(which, eps, d
 
 @pytest.mark.parametrize(("which", "eps"), [("plain_net", 0.6), ("robust_net", 0.75)])
 def test_at_least_as_strong_as_foolbox_in_l2(which, eps, digits, request):
-    net, (images, labels) = request.getfixturevalue(which), digits
+    net, images, labels = request.getfixturevalue(which), digits[0][:1000], digits[1][:1000]
     attack = partial(pgd, eps=eps, steps=10, norm="l2", random_start=False)
     ours = robust_accuracy(net, images, labels, attack, batch_size=600).accuracy
     theirs = share_correct(net, foolbox_pgd(net, images, labels, "l2", eps, 10, False), labels)
