@@ -78,7 +78,7 @@ class Subject:
 CIFAR10 = Subject(
     "cifar10",
     {
-        "plain": Recipe(steps=600, eps=2 / 255),
+        "plain": Recipe(steps=600, eps=1 / 255),
         "adversarial": Recipe(steps=400, eps=4 / 255, training_eps=4 / 255),
     },
 )
