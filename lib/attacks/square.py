@@ -4,7 +4,7 @@ Only logits are used, so it is the attack that masked gradients do not stop.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import torch
@@ -185,32 +185,37 @@ def _move_mass(state: _State, share: float, eps: float, generator: torch.Generat
     side = _odd_side(share, height, width)
     into, out_of = _draw_windows(x, side, generator), _draw_windows(x, side, generator)
     moved = x - images  # nu
-    both = torch.zeros_like(moved, dtype=torch.bool)
-    both[into] = both[out_of] = True
     unused = (eps**2 - moved.square().sum((1, 2, 3), keepdim=True)).clamp_min(0)
-    budget = ((moved * both).square().sum((2, 3), keepdim=True) + unused / channels).sqrt()  # (n, C, 1, 1)
     old = moved[into]
-    old = old / old.square().sum((2, 3), keepdim=True).sqrt().clamp_min(tiny)
-    new = bump(side, x, generator) * draw_signs((*x.shape[:2], 1, 1), x, generator) + old
+    mass = old.square().sum((2, 3), keepdim=True)  # (n, C, 1, 1)
+    moved[into] = 0
+    taken = moved[out_of].square().sum((2, 3), keepdim=True)  # what the squares share is counted once
     moved[out_of] = 0
-    moved[into] = new / new.square().sum((2, 3), keepdim=True).sqrt().clamp_min(tiny) * budget
+    signs = draw_signs((len(x), channels, 1, 1), x, generator)
+    new = bump(side, x, generator) * signs + old / mass.sqrt().clamp_min(tiny)
+    length = new.square().sum((2, 3), keepdim=True).sqrt().clamp_min(tiny)
+    moved[into] = new / length * (mass + taken + unused / channels).sqrt()
     return _on_sphere(moved, images, eps)
 
 
 def bump(side: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
     """A positive and a negative hill side by side, of length 1, upright or lying (equation 2), (side, side)."""
-    upper = side // 2
-    hills = torch.cat([_hill(upper, side, like), -_hill(side - upper, side, like)])
-    hills = hills / torch.linalg.vector_norm(hills)
+    hills = _hills(side, like.dtype, like.device)
     return hills if draw_integers((), 2, like, generator) == 0 else hills.T
 
 
-def _hill(height: int, width: int, like: Tensor) -> Tensor:
+@lru_cache(maxsize=64)
+def _hills(side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    upper = side // 2
+    hills = torch.cat([_hill(upper, side), -_hill(side - upper, side)])
+    return (hills / torch.linalg.vector_norm(hills)).to(device, dtype)
+
+
+def _hill(height: int, width: int) -> Tensor:
     """sum_{j >= ring} 1 / (j + 1)^2, where ring is the distance to the centre in the maximum norm."""
-    rows = (torch.arange(height, device=like.device) - height // 2).abs()
-    columns = (torch.arange(width, device=like.device) - width // 2).abs()
+    rows, columns = (torch.arange(height) - height // 2).abs(), (torch.arange(width) - width // 2).abs()
     rings = torch.maximum(rows[:, None], columns[None, :])
-    steps = 1 / torch.arange(1, max(height, width) // 2 + 2, device=like.device, dtype=like.dtype).square()
+    steps = 1 / torch.arange(1, max(height, width) // 2 + 2, dtype=torch.float64).square()
     return steps.flip(0).cumsum(0).flip(0)[rings]
 
 
