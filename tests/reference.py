@@ -25,13 +25,13 @@ def same_machine(reference: dict[str, Any]) -> bool:
 def disagreements(reference: dict[str, Any], result: dict[str, Any], *, exact: bool) -> list[str]:
     """The numbers of `result` that are too far from the reference.
 
-    With `exact` every number agrees to 1e-9; otherwise within the larger of one point and three standard errors over
-    the seeds. Measured times are not compared.
+    With `exact` every number agrees to 1e-9; otherwise within the larger of one point and three standard deviations
+    over the seeds. Measured times are not compared.
     """
     old, new = numbers(reference), numbers(result)
     if old.keys() != new.keys():
         return [f"present in one only: {sorted(old.keys() ^ new.keys())}"]
-    tolerance = _tolerances(reference) if not exact else {}
+    tolerance = {} if exact else _tolerances(old)
     return [
         f"{name}: {old[name]} in the reference, {new[name]} here"
         for name in old
@@ -41,18 +41,12 @@ def disagreements(reference: dict[str, Any], result: dict[str, Any], *, exact: b
     ]  # fmt: skip
 
 
-def _tolerances(reference: dict[str, Any]) -> dict[str, float]:
-    """Per number, the larger of one point and three standard errors of its quantity or exhibit column."""
-    found = {}
-    for name, values in reference["values"].items():
-        for seed in range(len(values)):
-            found[f"{name}[{seed}]"] = _tolerance(values)
-    for exhibit, columns in reference["exhibits"].items():
-        for column, values in columns.items():
-            if all(isinstance(value, int | float) for value in values):
-                for line in range(len(values)):
-                    found[f"{exhibit}.{column}[{line}]"] = _tolerance(values)
-    return found
+def _tolerances(old: dict[str, float]) -> dict[str, float]:
+    """Per number, the larger of one point and three standard deviations over the seeds of its quantity or column."""
+    grouped: dict[str, list[float]] = {}
+    for name, value in old.items():
+        grouped.setdefault(name.rpartition("[")[0], []).append(value)
+    return {name: _tolerance(grouped[name.rpartition("[")[0]]) for name in old}
 
 
 def _tolerance(values: list[float]) -> float:

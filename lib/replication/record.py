@@ -116,13 +116,20 @@ def _kind(output: dict[str, Any]) -> list[str]:
 
 
 def numbers(result: Result) -> dict[str, float]:
-    """Every number of a result that a rerun must give again: quantities per seed and the data of the exhibits."""
+    """Every number of a result that a rerun must give again: quantities per seed and the data of the exhibits.
+
+    Names end in `[seed]`, or `[line]` for the frame of a figure.
+    """
     found = {f"{name}[{seed}]": v for name, values in result["values"].items() for seed, v in enumerate(values)}
     for exhibit, columns in result["exhibits"].items():
+        if {"row", "column", "seed", "value"} <= columns.keys():  # a table
+            places = zip(columns["row"], columns["column"], columns["seed"], columns["value"], strict=True)
+            found |= {f"{exhibit}, {row}, {column}[{seed}]": value for row, column, seed, value in places}
+            continue
         for column, values in columns.items():
             for line, value in enumerate(values):
                 if isinstance(value, int | float) and not isinstance(value, bool):
-                    found[f"{exhibit}.{column}[{line}]"] = float(value)
+                    found[f"{exhibit}, {column}[{line}]"] = float(value)
     return found
 
 
