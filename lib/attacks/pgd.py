@@ -47,7 +47,8 @@ def pgd(
             `robust_accuracy` sets it; wrong for adversarial training, which wants the last step's high loss.
         as_published: the Linf attack of the pre-training code of 2019. It adds the random start to the batch in
             place, so the ball lies around the noised image, which may leave [0, 1]; the result may be 2 eps away.
-        batch_statistics: let batch norms use the attacked batch's statistics, as attacks in training mode do.
+        batch_statistics: let batch norms use the attacked batch's statistics, as attacks in training mode do; the
+            batch then stays whole, whatever `stop_early` says.
         generator: source of the random starts.
 
     Returns:
@@ -59,7 +60,7 @@ def pgd(
     goal = Goal(find_loss(loss), targeted)
     climb = _Climb(model, goal, eps, norm, steps, length, random_start, as_published, generator)
     with attacking(model, batch_statistics):
-        if stop_early:
+        if stop_early and not batch_statistics:
             found = first_success(images, labels, [climb.until_reached] * restarts)
         else:
             found = climb.strongest(images, labels, restarts)

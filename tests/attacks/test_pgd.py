@@ -168,6 +168,7 @@ def test_batch_statistics_change_the_attack_but_not_the_buffers(plain_net, digit
     attack = partial(pgd, eps=0.1, steps=3, random_start=False)
     with_batch = attack(plain_net, images, labels, batch_statistics=True)
     assert not torch.equal(with_batch, attack(plain_net, images, labels))
+    assert torch.equal(with_batch, attack(plain_net, images, labels, batch_statistics=True, stop_early=True))
     assert all(torch.equal(buffer, before[name]) for name, buffer in plain_net.named_buffers())
     assert all(not m.training and getattr(m, "track_running_stats", True) for m in plain_net.modules())
 
