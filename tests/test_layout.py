@@ -29,6 +29,7 @@ ARROWS = {
     "metrics": {"metrics", "models", "data"},
     "training": {"training", "attacks", "metrics", "models", "data"},
     "methods": {"methods", "training", "attacks", "metrics", "models", "data"},
+    "plots": {"plots"},
     "replication": {"replication", "training", "metrics", "data"},
     "experiments": {"experiments", "replication", "methods", "training", "attacks", "metrics", "models", "data"},
 }
@@ -37,7 +38,7 @@ ARROWS = {
 def test_every_room_imports_from_a_fresh_interpreter():
     assert set(ARROWS) == set(ROOMS)
     rooms = ", ".join(f"lib.{room}" for room in ROOMS)
-    subprocess.run([sys.executable, "-c", f"import {rooms}, lib.plots"], check=True, cwd="/")
+    subprocess.run([sys.executable, "-c", f"import {rooms}"], check=True, cwd="/")
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -42,7 +42,7 @@ def test_editing_a_docstring_or_a_comment_leaves_the_artefacts(sources):
 
 def test_editing_plots_leaves_the_artefacts(sources):
     before = source_key(ARMS, sources)
-    sources["lib/plots.py"] += "\nEDITED = 1\n"
+    sources["lib/plots/panels.py"] += "\nEDITED = 1\n"
     assert source_key(ARMS, sources) == before
 
 

@@ -1,55 +1,10 @@
-"""One look for every figure: the seaborn theme, the panels of this run and the recorded one, the drawings themselves.
+"""The drawings of `papers/rethinking-generalization`, each a function of a tidy frame and the axes to draw in."""
 
-A drawing is a function `draw(frame, axes)` of a tidy frame, so that a recorded result is drawn by the same code as this
-run's. Intervals are our own (t over seeds), never seaborn's bootstrap.
-"""
-
-from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-Draw = Callable[["pd.DataFrame", "Axes"], None]
-PANEL = (5.2, 3.6)  # inches
-
-
-def theme() -> None:
-    """The one seaborn theme: colour-blind safe, light grid, readable at 800 pixels."""
-    import seaborn as sns
-
-    sns.set_theme(style="whitegrid", palette="colorblind", context="notebook", rc={"figure.dpi": 100, "font.size": 11})
-
-
-def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw) -> None:
-    """Draw each frame in a panel of its own, titled with where it comes from, and show the figure."""
-    import matplotlib.pyplot as plt
-
-    theme()
-    width, height = PANEL
-    size = (width * len(panels), height)
-    figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
-    for (title, frame), place in zip(panels.items(), axes[0], strict=True):
-        draw(frame, place)
-        place.set_title(title, fontsize=10)
-    plt.show()
-    plt.close(figure)
-
-
-def save_svg(path: Path, caption: str, draw: Draw, frame: "pd.DataFrame") -> None:
-    """Draw one frame into an SVG whose bytes depend on the data alone: fixed salt, no date."""
-    import matplotlib.pyplot as plt
-
-    theme()
-    with plt.rc_context({"svg.hashsalt": "five-papers", "svg.fonttype": "none"}):
-        figure, axes = plt.subplots(figsize=PANEL, layout="constrained")
-        draw(frame, axes)
-        axes.set_title(caption, fontsize=10)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
-    plt.close(figure)
 
 
 def complexity(frame: "pd.DataFrame", axes: "Axes") -> None:
