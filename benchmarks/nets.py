@@ -44,12 +44,14 @@ class Subject:
     channels: int = 3
     side: int = 32
     strides: Sequence[int] = (2, 2, 2)
+    widths: Sequence[int] = (24, 48, 96)
     crop_and_flip: bool = True
+    attacked: str = "test"
 
-    def test_images(self, count: int) -> tuple[Tensor, Tensor]:
-        """The first so many test images, float32 in [0, 1], and labels."""
-        test = load(self.name, "test")
-        return to_float(test.images[:count]), test.labels[:count]
+    def attacked_images(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first so many images of the split that is attacked, float32 in [0, 1], and labels."""
+        attacked = load(self.name, self.attacked)
+        return to_float(attacked.images[:count]), attacked.labels[:count]
 
     def training_images(self) -> tuple[Tensor, Tensor]:
         """All training images as uint8, and labels."""
@@ -60,7 +62,7 @@ class Subject:
         """The same initial weights each time."""
         with torch.random.fork_rng([]):
             torch.manual_seed(0)
-            return small_cnn(10, in_channels=self.channels, strides=self.strides)
+            return small_cnn(10, self.widths, self.channels, strides=self.strides)
 
     def trained(self, kind: str) -> nn.Module:
         """The net of this kind, "plain" or "adversarial", from the cache or trained now."""
@@ -86,12 +88,14 @@ DIGITS = Subject(
     "digits",
     {
         "plain": Recipe(steps=300, eps=0.1),
-        "adversarial": Recipe(steps=300, eps=0.2, training_eps=0.2),
+        "adversarial": Recipe(steps=300, eps=0.25, training_eps=0.2),
     },
     channels=1,
     side=8,
     strides=(1, 2, 1),
+    widths=(8, 16, 32),
     crop_and_flip=False,
+    attacked="train",  # its test split has 500 images; for comparing attacks it matters little which are attacked
 )
 
 
