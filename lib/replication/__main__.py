@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lib.replication import record, report, runner
+from lib.replication import glance, record, report, runner
 from lib.replication.notebooks import Notebook, all_notebooks, select
 from lib.replication.parameters import TIERS, ParameterError, parse_overrides
 from lib.replication.snapshot import tree_for
@@ -96,6 +96,7 @@ def _store(notebooks: list[Notebook], jobs: int) -> int:
         notebooks.remove(job.notebook)
     record.store_outputs(notebooks)
     report.write_readmes(repository())
+    glance.write_picture(repository())
     return report_failures(failed)
 
 

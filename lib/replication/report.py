@@ -74,14 +74,15 @@ def claims_table(tree: Path, name: str) -> str:
     results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
     lines = ["| claim | the paper | reduced | laptop | gpu | headline |", "|---|---|---|---|---|---|"]
     for claim in paper.claims.values():
-        verdicts = _verdicts(claim, results)
+        verdicts = verdicts_of(claim, results)
         cells = [verdicts[tier].text() if tier in verdicts else "–" for tier in ("reduced", "laptop", "gpu")]
         row = [f"**{claim.id}** {claim.statement}", claim.paper_text(), *cells, headline(verdicts).text()]
         lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines)
 
 
-def _verdicts(claim: Claim, results: dict[int, dict[str, Result]]) -> dict[str, Verdict]:
+def verdicts_of(claim: Claim, results: dict[int, dict[str, Result]]) -> dict[str, Verdict]:
+    """Tier -> verdict on a claim, from the recorded results of its notebook."""
     of_notebook = results.get(claim.notebook or 0, {})
     found = {tier: stored_verdict(result, claim.id) for tier, result in of_notebook.items()}
     return {tier: verdict for tier, verdict in found.items() if verdict is not None}
@@ -117,7 +118,7 @@ def summary_table(tree: Path) -> str:
     for name in (name for name in PAPERS if (tree / "papers" / name / "paper.yaml").exists()):
         paper = read_paper(tree / "papers" / name)
         results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
-        heads = [_status(headline(_verdicts(claim, results))) for claim in paper.claims.values()]
+        heads = [_status(headline(verdicts_of(claim, results))) for claim in paper.claims.values()]
         groups = (("reproduced",), ("partly",), ("not reproduced", "reversed"), ("undecided",))
         counts = [sum(head in group for head in heads) for group in groups]
         row = [f"[{paper.title}](papers/{name}/)", len(heads), *counts, len(heads) - sum(counts)]
