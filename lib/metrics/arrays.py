@@ -58,7 +58,7 @@ def as_labels(labels: ArrayLike, name: str, *, count: int, classes: int) -> Inte
 def as_probabilities(probabilities: ArrayLike, name: str = "probabilities") -> Floats:
     """Class probabilities as a float64 array of shape (N, K), each row in [0, 1] and summing to 1 up to rounding."""
     array = as_array(probabilities, name, ndim=2)
-    low, high, total = array.min(), array.max(), array.sum(axis=1)
+    low, high, total = array.min(), array.max(), np.einsum("ik->i", array)  # faster than .sum(axis=1) on short rows
     if low < 0 or high > 1 + ROUNDING or np.abs(total - 1).max() > ROUNDING:
         found = f"values from {low:g} to {high:g}, row sums from {total.min():g} to {total.max():g}"
         raise ValueError(f"{name} must be rows that sum to 1, found {found}; if these are logits, apply softmax first")
