@@ -112,9 +112,11 @@ def _search(
 
 
 def _keep_better(state: _State, candidates: Tensor, loss: Tensor) -> _State:
-    better = loss > state.loss
-    x = torch.where(per_image(better, state.x).bool(), candidates, state.x)
-    return state._replace(x=x, loss=torch.where(better, loss, state.loss))
+    better = (loss > state.loss).nonzero().squeeze(1)
+    if len(better) == len(loss):
+        return state._replace(x=candidates, loss=loss)
+    x = state.x.index_copy(0, better, candidates[better])  # late in the search few improve
+    return state._replace(x=x, loss=torch.maximum(loss, state.loss))
 
 
 def _stripes(state: _State, eps: float, generator: torch.Generator | None) -> Tensor:
@@ -127,21 +129,14 @@ def _recolour(state: _State, share: float, eps: float, generator: torch.Generato
     """Linf proposal (algorithm 2): one square per image at +eps or -eps in each channel."""
     count, channels, height, width = state.x.shape
     side = min(max(round((share * height * width) ** 0.5), 1), height, width)
-    rows, columns = (_draw_band(state.x, side, extent, generator) for extent in (height, width))
-    inside = rows[:, None, :, None] & columns[:, None, None, :]  # (n, 1, H, W)
+    window = _draw_windows(state.x, side, generator)
+    low, high, old = state.low[window], state.high[window], state.x[window]  # (n, C, s, s)
     up = draw_bits((count, channels, 1, 1), state.x, generator)
-    proposed = torch.where(inside, torch.where(up, state.high, state.low), state.x)
-    same = (proposed == state.x).flatten(1).all(1)
-    if same.any():  # a square that changes nothing would waste a query: turn its colours round
-        up = up ^ same[:, None, None, None]
-        proposed = torch.where(inside, torch.where(up, state.high, state.low), state.x)
+    new = torch.where(up, high, low)
+    same = (new == old).flatten(1).all(1)[:, None, None, None]  # a square that changes nothing would waste a query:
+    proposed = state.x.clone()
+    proposed[window] = torch.where(same, torch.where(up, low, high), new)  # turn its colours round
     return proposed
-
-
-def _draw_band(x: Tensor, side: int, extent: int, generator: torch.Generator | None) -> Tensor:
-    """Marks `side` neighbours out of `extent` places for each image, (n, extent) bool."""
-    places = torch.arange(extent, device=x.device) - draw_integers((len(x), 1), extent - side + 1, x, generator)
-    return (places >= 0) & (places < side)
 
 
 class _Windows(NamedTuple):

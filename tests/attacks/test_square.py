@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lib.attacks.harness import robust_accuracy
 from lib.attacks.losses import margin
 from lib.attacks.norms import size
-from lib.attacks.square import _draw_band, _move_mass, _odd_side, _recolour, _State, bump, square, square_share
+from lib.attacks.square import _draw_windows, _move_mass, _odd_side, _recolour, _State, bump, square, square_share
 from tests.attacks.nets import Masked
 
 
@@ -28,11 +28,14 @@ def test_schedule_of_the_paper():
 
 @settings(deadline=None, max_examples=30)
 @given(side=st.integers(1, 7), extra=st.integers(0, 5), seed=st.integers(0, 2**31))
-def test_bands_are_contiguous_and_reach_every_place(side, extra, seed):
-    band = _draw_band(torch.zeros(400, 1), side, side + extra, torch.Generator().manual_seed(seed))
-    assert (band.sum(1) == side).all()
-    assert ((band[:, 1:] != band[:, :-1]).sum(1) <= 2).all()
-    assert band.any(0).all()
+def test_windows_are_squares_and_reach_every_place(side, extra, seed):
+    x = torch.zeros(400, 2, side + extra, side + 1)
+    window = _draw_windows(x, side, torch.Generator().manual_seed(seed))
+    assert x[window].shape == (400, 2, side, side)
+    x[window] = 1
+    assert (x.sum((1, 2, 3)) == 2 * side**2).all()
+    assert torch.equal(x[:, 0], x[:, 1])
+    assert x.flatten(1).any(0).all()
 
 
 def test_linf_proposal_recolours_one_square_and_always_changes_something():
