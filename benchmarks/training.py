@@ -53,8 +53,8 @@ def one_epoch(subject: Subject, divide: int) -> Row:
         first=Task(images, labels, augment=False),
         count=lambda task: len(task.images),
         check=same_losses,
-        note="On one thread the passes of the net, which both sides need, take most of our time; "
-        "what we save is the loading and augmenting of single images.",
+        note="Forward, backward and optimiser, which both sides need, take 97 % of our time on one thread; what can be "
+        "saved is the loading and augmenting of single images. A smaller net or a faster device raises the ratio.",
     )
 
 
