@@ -52,7 +52,6 @@ LEARNERS: dict[str, tuple[Callable[[Shape, int], nn.Module], float]] = {
     "small cnn": (plain_cnn, 0.05),
     "half-width cnn": (half_width_cnn, 0.05),
     "small inception": (lambda shape, classes: small_inception(classes), 0.1),
-    "small inception without batch norm": (lambda shape, classes: small_inception(classes, batch_norm=False), 0.1),
     "small alexnet": (lambda shape, classes: small_alexnet(classes), 0.01),
 }
 

@@ -84,7 +84,6 @@ PAPER_NAMES = {
     "mlp 1x512": "MLP 1x512",
     "mlp 3x512": "MLP 3x512",
     "small inception": "Inception",
-    "small inception without batch norm": "Inception without BatchNorm",
     "small alexnet": "AlexNet",
 }  # learner -> its name in the paper's tables
 
@@ -139,18 +138,18 @@ def time_rows(conditions: Sequence[Mapping[str, Run]]) -> dict[str, dict[str, li
 
 
 def rule_rows(labels: Mapping[str, Runs], conditions: Sequence[Mapping[str, Run]]) -> dict[str, dict[str, list[float]]]:
-    """Under every stopping rule: the factor of C6, the orders of C7 and C5, and the share of runs that met the rule."""
+    """The factor of C6 and the orders of C7 and C5 under every stopping rule, and the share of runs that met it."""
+    complete = {learner: runs for learner, runs in labels.items() if all(RANDOM in run for run in runs)}
     rows: dict[str, dict[str, list[float]]] = {}
-    for rule in RULES:
-        row = rows.setdefault(rule, {})
-        for learner, runs in labels.items():
-            if any(RANDOM not in run for run in runs):
-                continue
-            row[f"{learner}: random over true"] = [slowdown(run, rule) for run in runs]
-            row[f"{learner}: tau over p"] = [order_over_p(run, rule) for run in runs]
-            row[f"{learner}: runs that got there"] = [share_fitted([run], rule) for run in runs]
-        if conditions:
-            row["order of figure 1a: tau"] = [order_of_figure_1a(run, rule) for run in conditions]
+    for learner, runs in complete.items():
+        name = PAPER_NAMES.get(learner, learner)
+        rows[f"T(random) / T(true), {name}"] = {rule: [slowdown(run, rule) for run in runs] for rule in RULES}
+        rows[f"tau over p, {name}"] = {rule: [order_over_p(run, rule) for run in runs] for rule in RULES}
+        rows[f"runs that met it, {name}"] = {rule: [share_fitted([run], rule) for run in runs] for rule in RULES}
+    if conditions:
+        rows["tau, order of figure 1a"] = {
+            rule: [order_of_figure_1a(run, rule) for run in conditions] for rule in RULES
+        }
     return rows
 
 
@@ -165,9 +164,7 @@ def share_fitted(runs: Sequence[Mapping[str, Run]], rule: str) -> float:
     return sum(met) / len(met)
 
 
-def control_rows(
-    runs: Runs, redrawn: Sequence[Mapping[str, float]], n_images: int
-) -> dict[str, dict[str, list[float]]]:
+def control_rows(runs: Runs, redrawn: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[float]]]:
     """One learner on true, on random and on ever new random labels."""
     rows = {}
     for level, name in ((TRUE, "true labels"), (RANDOM, "random labels, drawn once")):
@@ -203,40 +200,6 @@ def scaling_rows(scalings: Mapping[str, Runs]) -> dict[str, dict[str, list[float
     }
 
 
-def loss_frame(conditions: Sequence[Mapping[str, Run]], paper: Exhibit, points: int = 60) -> Any:
-    """A tidy frame of figure 1a: mean training loss per epoch, ours and the paper's."""
-    import pandas as pd
-
-    lines = []
-    for seed, runs in enumerate(conditions):
-        for name, run in runs.items():
-            means = run["losses"].double().reshape(-1, run["steps per epoch"]).mean(dim=1)
-            kept = range(0, len(means), max(1, len(means) // points))
-            lines += [("this run", name, seed, epoch + 1, round(means[epoch].item(), 4)) for epoch in kept]
-    lines += [
-        ("paper", name, 0, float(epoch), loss)
-        for name, losses in paper.values.items()
-        for epoch, loss in losses.items()
-    ]
-    return pd.DataFrame(lines, columns=["source", "condition", "seed", "epoch", "loss"])
-
-
-def against_p_frame(measured: Mapping[str, Mapping[str, Sequence[float]]], paper: Exhibit, quantity: str) -> Any:
-    """A tidy frame of something against p: name -> p -> values per seed, and the paper's curves of that exhibit."""
-    import pandas as pd
-
-    lines = [
-        ("this run", name, seed, float(p), value)
-        for name, levels in measured.items()
-        for p, values in levels.items()
-        for seed, value in enumerate(values)
-    ]
-    lines += [
-        ("paper", name, 0, float(p), value) for name, levels in paper.values.items() for p, value in levels.items()
-    ]
-    return pd.DataFrame(lines, columns=["source", "name", "seed", "p", quantity])
-
-
 def relative_times(labels: Mapping[str, Runs]) -> dict[str, dict[str, list[float]]]:
     """Learner -> p -> T(p) / T(0) per seed, as in figure 1b."""
     return {
@@ -245,24 +208,6 @@ def relative_times(labels: Mapping[str, Runs]) -> dict[str, dict[str, list[float
         }
         for learner, runs in labels.items()
     }
-
-
-def curve_frame(labels: Mapping[str, Runs]) -> Any:
-    """A tidy frame of every curve: learner, p, seed, epoch, loss, training error and both test errors."""
-    import pandas as pd
-
-    names = ("learner", "p", "seed", "epoch", "loss", "train error", "clean test error", "corrupted test error")
-    lines = []
-    for learner, runs in labels.items():
-        for seed, levels in enumerate(runs):
-            for p, run in levels.items():
-                means = run["losses"].double().reshape(-1, run["steps per epoch"]).mean(dim=1)
-                for i, step in enumerate(run["step"]):
-                    epoch = step // run["steps per epoch"]
-                    errors = (1 - run["train accuracy"][i], *(run[name][i] for name in names[-2:]))
-                    numbers = (round(value, 4) for value in (means[epoch - 1].item(), *errors))
-                    lines.append((learner, float(p), seed, epoch, *numbers))
-    return pd.DataFrame(lines, columns=list(names))
 
 
 def literature(exhibit: Exhibit) -> str:
