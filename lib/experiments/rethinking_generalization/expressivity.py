@@ -5,14 +5,13 @@ labels that chance draws, the initialisation, the order of the batches and the r
 """
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lib.data.image_set import ImageSet
 from lib.data.load import load
+from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS, draw
 from lib.methods.capacity import (
     least_squares_signs_fit,
     linear_rademacher,
@@ -20,10 +19,6 @@ from lib.methods.capacity import (
     vc_bound,
 )
 from lib.methods.memorise import fit_report, memorise, memorise_deep
-from lib.models.mlp import mlp
-from lib.models.small_alexnet import small_alexnet
-from lib.models.small_cnn import small_cnn
-from lib.models.small_inception import small_inception
 from lib.training.device import prepare
 from lib.training.evaluate import error_rate
 from lib.training.hooks import every, fitted
@@ -31,38 +26,7 @@ from lib.training.loop import train
 from lib.training.optimisers import sgd
 from lib.training.schedules import exponential
 
-BATCH = 128
 FIT_CHECK = 25  # steps between two looks at the training error
-
-
-def paper_mlp(image_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The paper's one-layer net: 512 ReLU units on the whitened centre crop (28x28 of a 32x32 image)."""
-    channels, height, width = image_shape
-    crop = (28, 28) if height > 28 else (height, width)
-    return mlp((512,), classes, (channels, *crop))
-
-
-def plain_cnn(image_shape: tuple[int, ...], classes: int) -> nn.Module:
-    """The small convolutional net with mean pooling and plain logits, as suits SGD; half as wide for small images."""
-    large = image_shape[-1] >= 28
-    widths, strides = ((24, 48, 96), (2, 2, 2)) if large else ((12, 24, 48), (2, 2, 1))  # down to 4x4, or 2x2 from 8x8
-    return small_cnn(classes, widths, image_shape[0], strides=strides, pool="mean", logit_scale=1.0)
-
-
-# name -> how to build it, and its learning rate (the paper's, appendix A, for the paper's nets)
-LEARNERS: dict[str, tuple[Callable[[tuple[int, ...], int], nn.Module], float]] = {
-    "mlp 1x512": (paper_mlp, 0.01),
-    "small cnn": (plain_cnn, 0.05),
-    "small inception": (lambda shape, classes: small_inception(classes), 0.1),
-    "small alexnet": (lambda shape, classes: small_alexnet(classes), 0.01),
-}
-
-
-def draw(images: ImageSet, count: int, generator: torch.Generator) -> Tensor:
-    """`count` images drawn without replacement, (count, C, H, W)."""
-    if count > len(images):
-        raise ValueError(f"{count} images wanted, but {images.name} has {len(images)}; lower n_images")
-    return images.images[torch.randperm(len(images), generator=generator)[:count]]
 
 
 def fit_until_zero_error(
