@@ -235,7 +235,7 @@ def batch_norm(nets: Nets) -> dict[str, Columns]:
             "mean confidence, statistics of the batch": mean_confidence(nets[training], "test, batch statistics"),
             "mean confidence on Gaussian noise": mean_confidence(nets[training], f"noise/{SEEN_NOISE}"),
         }
-        for training in ("CE", "KL noise", "KL noise, two passes")
+        for training in ("CE", "KL broad", "KL noise", "KL noise, two passes")
     }
 
 

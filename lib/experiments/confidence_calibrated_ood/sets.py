@@ -1,5 +1,7 @@
 """The sets of `papers/confidence-calibrated-OOD`: in-distribution, out-of-distribution and seen, or not seen."""
 
+from functools import cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -7,7 +9,7 @@ from torch import Tensor
 from lib.data.augment import random_crop, random_flip
 from lib.data.image_set import ImageSet, to_float
 from lib.data.letters import DIGIT_LOOK_ALIKES
-from lib.data.load import load
+from lib.data.load import load as read
 from lib.data.noise_sets import gaussian, noise
 from lib.data.splits import split
 from lib.training.device import derived_seed
@@ -18,6 +20,12 @@ Shape = tuple[int, int, int]
 SEEN_NOISE = "gaussian"  # the kind of noise that a net may be trained with
 RESPLIT = {"digits": (797, 200, 800)}  # sets whose fit, validation and test part are drawn anew with each seed
 NOT_OUTLIERS = {"letters": DIGIT_LOOK_ALIKES}  # classes that look like in-distribution ones
+
+
+@cache
+def load(name: str, split: str) -> ImageSet:
+    """A set as `lib.data.load` gives it, kept in memory: every net of a run is trained and tested on the same few."""
+    return read(name, split)
 
 
 def in_distribution(dataset: str, seed: int) -> tuple[ImageSet, ImageSet, ImageSet]:
