@@ -1,0 +1,1 @@
+"""What the notebooks of `papers/confidence-calibrated-OOD` measure, one file per notebook."""
