@@ -1,5 +1,6 @@
 """What the papers invented: one file per idea."""
 
+from lib.methods.adversarial_training import adversarial_loss, freeze_trunk, last_linear, passes, transplant
 from lib.methods.capacity import (
     least_squares_signs_fit,
     linear_rademacher,
@@ -15,17 +16,22 @@ __all__ = [
     "DeepMemory",
     "FitReport",
     "TwoLayerMemory",
+    "adversarial_loss",
     "confidence_loss",
     "energy_score",
     "fit_report",
+    "freeze_trunk",
     "kl_from_uniform",
+    "last_linear",
     "least_squares_signs_fit",
     "linear_rademacher",
     "memorise",
     "memorise_deep",
+    "passes",
     "rademacher_bound",
     "rademacher_from_error",
     "softmax_score",
+    "transplant",
     "vc_bound",
     "vc_reading",
 ]

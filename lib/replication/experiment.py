@@ -2,6 +2,8 @@
 
 experiment = replication.start("rethinking-generalization", 3)
 runs = experiment.run(arm, dataset=dataset, device=experiment.device)   # one value per seed, kept as artefacts
+nets = experiment.artefacts(train, dataset=dataset)                     # the same, handed on: one artefact per seed
+runs = experiment.run(arm, net=nets)                                    # and each seed's arm gets its own net
 experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})   # paper | gpu | laptop | this run
 experiment.figure("figure-1", plots.draw, frame)                        # this run beside the largest recorded
 experiment.judge(values)                                                # this run's verdicts, as text
@@ -17,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lib.replication import provenance
 from lib.replication.claims import Claim, Paper, read_paper
@@ -27,6 +29,7 @@ from lib.replication.parameters import (
     as_cell,
     datasets,
     differences,
+    is_data,
     read_literals,
     tier_parameters,
 )
@@ -42,6 +45,9 @@ from lib.replication.session import executed_parameters
 from lib.replication.tables import comparison, cost, evidence, tidy
 from lib.replication.verdicts import NOT_TESTABLE, NotMeasured, Verdict, judge
 from lib.roots import repository
+
+if TYPE_CHECKING:
+    from lib.replication.artefacts import Artefact
 
 RESULT_VARIABLE = "REPLICATION_RESULT"  # set by the runner: where `finish` writes the result
 
@@ -90,7 +96,7 @@ class Experiment:
         self.datasets = datasets(parameters)
         self.device = _device(parameters["device"])
         self.costs: list[dict[str, Any]] = []
-        self.artefacts: list[str] = []
+        self.used: list[str] = []
         self.exhibits: dict[str, dict[str, list[Any]]] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.values: dict[str, list[float]] = {}
@@ -110,20 +116,32 @@ class Experiment:
             print(as_cell(self.expected))
 
     def run(self, arm: Callable[..., Any], **arguments: Any) -> list[Any]:
-        """`arm(seed=s, **arguments)` for every seed s, each kept as an artefact; returns one value per seed."""
+        """`arm(seed=s, **arguments)` for every seed s, each kept as an artefact; returns one value per seed.
+
+        An argument that is a list of artefacts, as `artefacts` returns it, gives each seed the value of its own.
+        """
+        return [value for _, value in self._built(arm, arguments)]
+
+    def artefacts(self, arm: Callable[..., Any], **arguments: Any) -> "list[Artefact]":
+        """As `run`, but returns what was built by reference, one artefact per seed, to hand it on to other arms."""
+        return [artefact for artefact, _ in self._built(arm, arguments)]
+
+    def _built(self, arm: Callable[..., Any], arguments: dict[str, Any]) -> "list[tuple[Artefact, Any]]":
+        """Each seed's artefact with its value; notes what they cost."""
         from lib.replication.artefacts import Artefact
 
-        values, seconds = [], 0.0
-        for seed in self._watched(self.seeds, arm.__name__):
-            artefact = Artefact(arm, {"seed": seed} | arguments)
+        built, seconds = [], 0.0
+        for place, seed in enumerate(self._watched(self.seeds, arm.__name__)):
+            own = {name: _of_seed(value, place) for name, value in arguments.items()}
+            artefact = Artefact(arm, {"seed": seed} | own)
             value, build_seconds = artefact.value_and_cost()
-            values.append(value)
+            built.append((artefact, value))
             seconds += build_seconds
-            self.artefacts.append(artefact.path.stem)
-        which = [v for name, v in arguments.items() if isinstance(v, str) and name not in {"dataset", "device"}]
+            self.used.append(artefact.path.stem)
+        which = [v for name, v in arguments.items() if isinstance(v, str) and name != "device" and not is_data(name)]
         name = ", ".join([arm.__name__, *which])
         self.costs.append({"arm": name, "seeds": len(self.seeds), "seconds": seconds})
-        return values
+        return built
 
     def _watched(self, seeds: list[int], what: str) -> Any:
         """The seeds, with a bar where somebody watches and a note for the runner where it waits."""
@@ -220,7 +238,7 @@ class Experiment:
             },
             "exhibits": self.exhibits,
             "data": {name: provenance.data_checksum(name) for name in self.datasets},
-            "artefacts": sorted(set(self.artefacts)),
+            "artefacts": sorted(set(self.used)),
             "cost": {
                 "arms": self.costs,
                 "seconds": sum(arm["seconds"] for arm in self.costs),
@@ -231,6 +249,14 @@ class Experiment:
             "hardware": provenance.hardware(self.device),
             "commit": provenance.commit(repository()),
         }
+
+
+def _of_seed(argument: Any, place: int) -> Any:
+    """The artefact of the seed at `place` out of a list with one for each seed; anything else as it is."""
+    from lib.replication.artefacts import Artefact
+
+    each = isinstance(argument, list) and len(argument) > 0 and all(isinstance(item, Artefact) for item in argument)
+    return argument[place] if each else argument
 
 
 def _caption(tier: str, parameters: Parameters, seeds: int | None) -> str:

@@ -5,6 +5,7 @@ import json
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
+from lib.experiments.rethinking_generalization import expressivity
 from lib.replication import experiment as experiment_module
 from lib.replication.parameters import ParameterError
 from lib.replication.results import write_result
@@ -93,3 +94,19 @@ def test_an_edited_and_saved_notebook_is_still_compared_with_the_reference(kerne
     book["cells"][1]["source"] = tiny.PARAMETERS.replace("seeds = 3", "seeds = 9")
     (paper / "1-tiny.ipynb").write_text(json.dumps(book))
     assert kernel(tiny.PARAMETERS.replace("seeds = 3", "seeds = 9")).tier == "custom"
+
+
+def test_artefacts_are_handed_on_seed_by_seed(kernel, tmp_path, monkeypatch):
+    monkeypatch.setenv("REPLICATION_OUTPUT", str(tmp_path / "output"))
+    started = kernel(tiny.PARAMETERS)
+    built = started.artefacts(expressivity.theorem_1, dataset="digits", n_images=[4])
+    assert [artefact.arguments["seed"] for artefact in built] == started.seeds
+
+    def widest(seed, first):
+        return {"seed": seed, "weights": first["largest weight"]}
+
+    widest.__module__, widest.__qualname__ = expressivity.__name__, "widest"  # passes for one of lib's
+    found = started.run(widest, first=built)
+    assert found == [{"seed": s, "weights": built[s].value()["largest weight"]} for s in started.seeds]
+    assert len({str(run["weights"]) for run in found}) == 3
+    assert [cost["arm"] for cost in started.costs] == ["theorem_1", "widest"] and len(set(started.used)) == 6

@@ -1,0 +1,1 @@
+"""What the notebooks of `papers/pretraining-robustness` measure, one file per notebook."""

@@ -1,0 +1,167 @@
+"""The arms of the notebook on small random data: what is drawn, what is selected on what, which weights are scored."""
+
+from typing import Any
+
+import pytest
+import torch
+
+from lib.data.load import load
+from lib.experiments.pretraining_robustness import adversarial_robustness as arms
+from lib.experiments.pretraining_robustness import adversarial_robustness_summary as summary
+from lib.experiments.pretraining_robustness import robust_nets
+
+SIZES = [32, 16, 20]
+TARGET: dict[str, Any] = {"target_dataset": "fake:digits", "sizes": SIZES}
+HOW: dict[str, Any] = {"net": "small cnn", "eps": 0.1, "attack_steps": 1, "device": "cpu"}
+
+
+def rows_of(images: torch.Tensor) -> set[bytes]:
+    return {image.numpy().tobytes() for image in images}
+
+
+@pytest.mark.parametrize("name", ["digits", "fake:cifar10"])
+def test_training_held_out_and_test_images_are_disjoint_and_vary_with_the_seed(name: str):
+    images, held_out, tests, attacked = robust_nets.target_sets(name, SIZES, seed=0)
+    assert [len(images), len(held_out), len(attacked)] == SIZES
+    a, b, c = rows_of(images.images), rows_of(held_out.images), rows_of(tests.images)
+    assert not a & b and not a & c and not b & c and rows_of(attacked.images) <= c
+    again, other = (robust_nets.target_sets(name, SIZES, seed=s) for s in (0, 1))
+    assert all(torch.equal(x.images, y.images) for x, y in zip((images, held_out, tests, attacked), again, strict=True))
+    assert rows_of(other[0].images) != a and rows_of(other[3].images) != rows_of(attacked.images)
+
+
+def test_unrelated_classes_leave_the_look_alikes_out():
+    letters = load("letters", "test")
+    kept = robust_nets.unrelated(letters, "letters")
+    names = {letters.classes[label] for label in kept.labels.tolist()}
+    assert len(names) == 30 and not names & set("OoIlSsZBgq") and kept.classes == letters.classes
+    assert len(robust_nets.RELATED["cifar100"]) == 35
+    assert {"bus", "wolf", "crocodile"} <= set(robust_nets.RELATED["cifar100"])
+    with pytest.raises(ValueError, match="not known"):
+        robust_nets.unrelated(letters, "imagenet32")
+
+
+def scripted(monkeypatch: pytest.MonkeyPatch, held_out: list[float]) -> list[tuple[int, set[bytes]]]:
+    """Let held-out images score as scripted; returns what was scored."""
+    scores, looked = iter(held_out), []
+
+    def robust_share(model: Any, images: Any, eps: float, seed: int) -> float:
+        looked.append((len(images), rows_of(images.images)))
+        return next(scores) if len(images) == SIZES[1] and len(looked) % 2 else 0.9
+
+    monkeypatch.setattr(robust_nets, "robust_share", robust_share)
+    return looked
+
+
+def test_the_best_epoch_is_not_the_last_and_is_chosen_on_held_out_images_alone(monkeypatch: pytest.MonkeyPatch):
+    looked = scripted(monkeypatch, [0.2, 0.5, 0.3, 0.1])
+    run = arms.scratch(0, **TARGET, **HOW, rate=0.2, steps=4, looks=4)
+    assert (run["best step"], run["steps"], run["held-out accuracy"]) == (2, 4, 0.1)
+    assert run["curve"]["held-out"] == [[1, 0.2], [2, 0.5], [3, 0.3], [4, 0.1]]
+    assert [step for step, _ in run["curve"]["train"]] == [1, 2, 3, 4]
+    different = [name for name, value in run["weights"].items() if not torch.equal(value, run["best weights"][name])]
+    assert different, "the weights of the best look are not those of the last step"
+    images, held_out, tests, _ = robust_nets.target_sets("fake:digits", SIZES, 0)
+    for _, scored in looked:
+        assert scored <= rows_of(held_out.images) or scored <= rows_of(images.images)
+        assert not scored & rows_of(tests.images)
+
+
+def test_the_last_weights_are_kept_where_the_last_look_is_the_best(monkeypatch: pytest.MonkeyPatch):
+    scripted(monkeypatch, [0.1, 0.2])
+    run = arms.scratch(0, **TARGET, **HOW, rate=0.2, steps=2, looks=2)
+    assert run["best step"] == 2
+    assert all(torch.equal(value, run["best weights"][name]) for name, value in run["weights"].items())
+
+
+def test_annealing_ends_at_the_best_step_of_the_long_run():
+    run = arms.annealed(0, {"best step": 3}, **TARGET, **HOW, rate=0.2)
+    straight = arms.scratch(0, **TARGET, **HOW, rate=0.2, steps=3, looks=0)
+    assert run["steps"] == 3
+    assert all(torch.equal(value, straight["weights"][name]) for name, value in run["weights"].items())
+
+
+@pytest.fixture(scope="module")
+def source() -> dict[str, Any]:
+    return arms.pretrain(0, source_dataset="fake:letters", source="targeted", steps=2, rate=0.2, **HOW)
+
+
+def test_a_source_says_what_it_was_trained_with(source: dict[str, Any]):
+    assert source["passes"] == 2 * 256 * 2 and source["classes"] == 52
+    clean = arms.pretrain(0, source_dataset="fake:letters", source="clean", steps=2, rate=0.2, **HOW)
+    assert clean["passes"] == 2 * 256
+    fewer = arms.pretrain(0, source_dataset="fake:letters", source="unrelated classes", steps=1, rate=0.2, **HOW)
+    assert fewer["classes"] == 30
+
+
+def test_of_two_rates_the_better_on_held_out_images_counts(source: dict[str, Any], monkeypatch: pytest.MonkeyPatch):
+    scores = iter([0.3, 0.4])
+    monkeypatch.setattr(arms, "robust_share", lambda model, images, eps, seed: next(scores))
+    run = arms.tune(0, source, **TARGET, **HOW, layers="all layers", rates=[0.05, 0.2], steps=1)
+    assert (run["rate"], run["held-out accuracy"]) == (0.2, 0.4)
+
+
+def test_the_last_layer_arm_keeps_the_sources_trunk(source: dict[str, Any]):
+    run = arms.tune(0, source, **TARGET, **HOW, layers="last layer", rates=[0.2], steps=2)
+    changed = {n for n, value in run["weights"].items() if not torch.equal(value, source["weights"][n])}
+    assert {name.split(".")[0] for name in changed} == {"head"}
+
+
+def test_robustness_scores_the_weights_it_is_asked_for(source: dict[str, Any]):
+    """The trap of a table that calls the best epoch what was scored at the last: two sets of weights, two results."""
+    run = arms.tune(0, source, **TARGET, **HOW, layers="all layers", rates=[0.2], steps=2)
+    zeros = {name: value * (not name.startswith("head")) for name, value in run["weights"].items()}
+    how = {"net": "small cnn", "eps": 0.1, "steps": 2, "device": "cpu", "autoattack_images": 0}
+    both = {"weights": run["weights"], "best weights": zeros}
+    dead = arms.robustness(0, both, weights="best weights", **TARGET, **how)
+    assert "zero gradients" in dead["flags"]  # a constant net answers class 0 everywhere
+    alive = arms.robustness(0, both, weights="weights", **TARGET, **how)
+    assert alive["flags"] == [] and alive != dead
+    assert alive["PGD, worst"] <= min(alive["PGD, cross-entropy"], alive["PGD, margin"])
+
+
+def test_equal_compute_counts_passes():
+    # 800 x 256 x 3 + 125 x 128 x 4 = 678,400 passes of 128 x 4 = 512 a step
+    assert arms.steps_of_equal_compute(800, 2, 125, 3, 1_000) == 1_325
+    assert arms.steps_of_equal_compute(2, 2, 2, 2, 2) == round((2 * 256 * 3 + 2 * 2 * 3) / 6)
+
+
+def runs(*worst: float, flags: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    return [{"PGD, worst": value, "clean": 0.5, "flags": list(flags)} for value in worst]
+
+
+NETS = ["pre-trained, tuned", "pre-trained, last layer tuned", "scratch, last epoch", "scratch, best epoch",
+        "scratch, annealed to it", "scratch, equal steps"]  # fmt: skip
+
+
+def test_quantities_and_what_was_not_trained():
+    measured = {name: runs(0.1 * i, 0.1 * i) for i, name in enumerate(NETS, start=1)}
+    found = summary.values(measured, {"clean": runs(0.3, 0.3)}, ["clean", "targeted", "unrelated classes"])
+    assert found["robust accuracy pre-trained"] == [0.1, 0.1]
+    assert found["robust accuracy scratch at its best epoch"] == [0.4, 0.4]
+    assert found["gain of untargeted pre-training at equal steps"] == pytest.approx([-0.5, -0.5])
+    assert found["robust accuracy from that source/clean"] == [0.3, 0.3]
+    assert found["sources trained/clean"] == [1, 1] and found["sources trained/targeted"] == [0, 0]
+    assert "robust accuracy from that source/targeted" not in found
+    assert found["unrelated sources trained"] == [0, 0]
+    assert found["masking flags under PGD"] == [0, 0]
+
+
+def test_flags_are_counted_over_seeds_and_seen_in_the_quantities():
+    measured = {name: runs(0.2, 0.2) for name in NETS} | {
+        "scratch, last epoch": runs(0.1, flags=("zero gradients",)) * 2
+    }
+    assert summary.values(measured, {}, [])["masking flags under PGD"] == [1, 1]
+    told = summary.flags(measured, "flags").splitlines()
+    assert "scratch, last epoch: zero gradients (2 of 2 seeds)" in told and "pre-trained, tuned: none" in told
+    assert summary.flags(measured, "AutoAttack flags") == ""
+
+
+def test_frames_are_tidy():
+    run = {"curve": {"held-out": [[1, 0.1], [2, 0.2]], "train": [[1, 0.3], [2, 0.4]]}}
+    frame = summary.over_fitting_frame([run, run], [{"steps": 2, "held-out accuracy": 0.5}] * 2)
+    assert len(frame) == 10 and frame["accuracy"].max() == 0.5
+    radius = summary.radius_frame({"a": [{"eps": [0.1, 0.2], "accuracy": [0.5, 0.2]}]})
+    assert radius.to_dict("list") == {"net": ["a", "a"], "seed": [0, 0], "eps": [0.1, 0.2], "accuracy": [0.5, 0.2]}
+    table = summary.rows({"a": runs(0.5)}, {"PGD": "PGD, worst", "AutoAttack": "AutoAttack"})
+    assert table == {"a": {"PGD": [0.5]}}
