@@ -26,7 +26,7 @@ def frechet_distance(first: Tensor, second: Tensor) -> float:
     """
     first, second = first.double(), second.double()
     mean = (first.mean(0) - second.mean(0)).square().sum()
-    c1, c2 = torch.cov(first.T).atleast_2d(), torch.cov(second.T).atleast_2d()
+    c1, c2 = torch.cov(first.T), torch.cov(second.T)
     # tr (C1 C2)^(1/2) is the sum of the singular values of C1^(1/2) C2^(1/2).
     cross = torch.linalg.svdvals(square_root(c1) @ square_root(c2)).sum()
     return float(mean + c1.trace() + c2.trace() - 2 * cross)

@@ -34,19 +34,16 @@ def divergence(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 
 def samples(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Tiles in rows of classes, one block a data set. Columns: panel, row, line, column, shape, pixels."""
-    panels = list(frame["panel"].unique())
-    lines = int(frame["line"].max()) + 1
-    side = max(int(shape.split("x")[1]) for shape in frame["shape"].unique()) + GAP
-    grid = np.full((lines * len(panels) * side, (int(frame["column"].max()) + 1) * side, 3), 255, np.uint8)
+    """Tiles in rows of classes. Columns: line, row (its name), column, shape, pixels."""
+    side = int(frame["shape"].iloc[0].split("x")[1]) + GAP
+    lines, classes = int(frame["line"].max()) + 1, int(frame["column"].max()) + 1
+    grid = np.full((lines * side, classes * side, 3), 255, np.uint8)
     for tile in frame.itertuples():
-        top, left = (panels.index(tile.panel) * lines + int(tile.line)) * side, int(tile.column) * side
-        put(grid, pixels(tile.pixels, tile.shape), top, left, side - GAP)
+        put(grid, pixels(tile.pixels, tile.shape), int(tile.line) * side, int(tile.column) * side)
     axes.imshow(grid, interpolation="nearest")
-    labels = frame.drop_duplicates(["panel", "line"])
-    axes.set_yticks([(i + 0.5) * side for i in range(len(labels))], list(labels["row"]), fontsize=8)
-    classes = range(int(frame["column"].max()) + 1)
-    axes.set_xticks([(i + 0.5) * side for i in classes], [str(i) for i in classes], fontsize=8)
+    names = frame.drop_duplicates("line")["row"]
+    axes.set_yticks([(i + 0.5) * side for i in range(lines)], list(names), fontsize=8)
+    axes.set_xticks([(i + 0.5) * side for i in range(classes)], [str(i) for i in range(classes)], fontsize=8)
     axes.set_xlabel("class that the model sees")
     axes.grid(False)
 
@@ -58,7 +55,7 @@ def chain(frame: "pd.DataFrame", axes: "Axes") -> None:
     count = int(frame["chain"].max()) + 1
     grid = np.full((count * side, len(steps) * side, 3), 255, np.uint8)
     for tile in frame.itertuples():
-        put(grid, pixels(tile.pixels, tile.shape), int(tile.chain) * side, steps.index(tile.step) * side, side - GAP)
+        put(grid, pixels(tile.pixels, tile.shape), int(tile.chain) * side, steps.index(tile.step) * side)
     axes.imshow(grid, interpolation="nearest")
     axes.set_xticks([(i + 0.5) * side for i in range(len(steps))], [str(step) for step in steps], fontsize=8)
     axes.set(yticks=[], xlabel="SGLD steps from uniform noise")
@@ -72,10 +69,10 @@ def pixels(text: str, shape: str) -> Pixels:
     return np.broadcast_to(image, (height, width, 3)) if channels == 1 else image
 
 
-def put(grid: Pixels, image: Pixels, top: int, left: int, side: int) -> None:
-    """Draw a tile into the grid, enlarged to `side` where it is smaller, by repeating pixels."""
-    picks = np.arange(side) * len(image) // side
-    grid[top : top + side, left : left + side] = image[picks][:, picks]
+def put(grid: Pixels, image: Pixels, top: int, left: int) -> None:
+    """Draw a tile into the grid."""
+    height, width, _ = image.shape
+    grid[top : top + height, left : left + width] = image
 
 
 def scrub(film: Any, density: Any) -> None:

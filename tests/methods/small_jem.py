@@ -1,8 +1,11 @@
-"""A run of JEM of a second or two, for the tests of resuming and of rolling back."""
+"""A run of JEM of a second, for the tests of resuming and of rolling back; as a script, killed again and again."""
 
 import hashlib
 import json
+import os
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +77,43 @@ def poison_by_chance(images: Tensor, generator: torch.Generator) -> Tensor:
     return images * float("nan") if poisoned else jitter(images, generator)
 
 
-if __name__ == "__main__":  # writes the fingerprint of a run to the second argument; killed from outside by the test
+def child(folder: Path) -> int:
+    """Fork a process that runs with a checkpoint and writes its fingerprint; returns its number."""
+    number = os.fork()
+    if not number:
+        try:
+            (folder / "result").write_text(fingerprint(*run(folder / "run.ckpt", augment=poison_by_chance)))
+        finally:
+            os._exit(0)
+    return number
+
+
+def killed(folder: Path, times: int) -> list[int]:
+    """SIGKILL the run as soon as it has written another checkpoint, so many times, then let it come through."""
+    path, endings = folder / "run.ckpt", []
+    for _ in range(times):
+        before, number = written(path), child(folder)
+        while written(path) == before and os.waitid(os.P_PID, number, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            time.sleep(0.0005)
+        os.kill(number, signal.SIGKILL)
+        endings.append(os.waitstatus_to_exitcode(os.waitpid(number, 0)[1]))
+    os.waitpid(child(folder), 0)
+    return endings
+
+
+def written(path: Path) -> int:
+    """When the file was written last, in nanoseconds; 0 if never."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def main(folder: Path) -> None:
+    """The undisturbed run beside the killed one; a script, since forking is safe only in a process without threads."""
     torch.set_num_threads(1)
-    Path(sys.argv[2]).write_text(fingerprint(*run(Path(sys.argv[1]), augment=poison_by_chance)))
+    undisturbed = run(augment=poison_by_chance)
+    endings = killed(folder, times=3)
+    found = {"divergences": undisturbed[1].divergences, "whole": fingerprint(*undisturbed)}
+    print(json.dumps({**found, "endings": endings, "killed": (folder / "result").read_text()}))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

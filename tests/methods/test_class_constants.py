@@ -19,4 +19,4 @@ def test_missing_constants_and_scale_are_found(scale):
     before = (spoilt.argmax(1) == labels).double().mean()
     after = ((factor * spoilt + constants).argmax(1) == labels).double().mean()
     possible = (logits.argmax(1) == labels).double().mean()
-    assert before < 0.8 < possible and after > possible - 0.01
+    assert before < possible - 0.2 and after > possible - 0.01

@@ -1,10 +1,9 @@
 """JEM's training: killed and resumed bit for bit, rolled back after a divergence, given up in the end."""
 
+import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from lib.methods.jem import Guard
 from lib.methods.jem_training import JointRun, Rescue, got_past
 from lib.methods.sgld import ReplayBuffer
 from lib.training.checkpoint import CheckpointMismatch
-from tests.methods.small_jem import STEPS, PoisonOnce, fingerprint, jitter, poison_by_chance, run
+from tests.methods.small_jem import STEPS, PoisonOnce, fingerprint, jitter, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,26 +62,14 @@ def test_a_finished_run_is_not_repeated_and_another_run_is_refused(tmp_path, who
 
 @pytest.mark.slow
 def test_kill_9_in_the_middle_and_run_again(tmp_path):
-    """Twice, in a run with rollbacks of its own: weights, buffer, trace and record are those of the undisturbed run."""
-    undisturbed = run(augment=poison_by_chance)
-    path, result = tmp_path / "run.ckpt", tmp_path / "result"
-    command = [sys.executable, "-m", "tests.methods.small_jem", str(path), str(result)]
+    """Three times, in a run with rollbacks of its own: weights, buffer, trace and record are the undisturbed run's."""
+    command = [sys.executable, "-m", "tests.methods.small_jem", str(tmp_path)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    for _ in range(2):
-        before = written(path)
-        process = subprocess.Popen(command, cwd=ROOT, env=environment)
-        while written(path) == before and process.poll() is None:
-            time.sleep(0.0005)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL and not result.exists()
-    subprocess.run(command, cwd=ROOT, env=environment, check=True)
-    assert undisturbed[1].divergences
-    assert result.read_text() == fingerprint(*undisturbed)
-
-
-def written(path: Path) -> int:
-    """When the file was written last, in nanoseconds; 0 if never."""
-    return path.stat().st_mtime_ns if path.exists() else 0
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["divergences"] and found["endings"] == [-9, -9, -9]
+    assert found["killed"] == found["whole"]
 
 
 def test_an_injected_nan_is_one_recorded_rollback_and_the_run_finishes(whole):

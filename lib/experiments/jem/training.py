@@ -26,13 +26,8 @@ from lib.training.optimisers import adam
 JOINT, CONDITIONAL = "p(x) p(y|x)", "p(x|y) p(y)"
 LOOKS = 15  # at the held-out images, to stop early
 
-# Divergence provoked: nothing that stabilises, and the released code's activation or a sampler too slow for the net.
-UNSTABLE = {"energy_penalty": 0.0, "clip_norm": 0.0, "clamp": False}
+UNSTABLE: dict[str, Any] = {"energy_penalty": 0.0, "clip_norm": 0.0, "clamp": False}  # without all that stabilises
 RECIPES: dict[str, dict[str, Any]] = {"stabilised": {}, "as published": {**UNSTABLE, "activation": "leaky_relu"}}
-SETTINGS: dict[str, dict[str, Any]] = {
-    "as published": RECIPES["as published"],
-    "slow sampler": {**UNSTABLE, "sgld_step_size": 0.1},
-}
 REMEDIES = {"another seed": 1.0, "another seed, half the rate": 0.5}
 Task = dict[str, Any]
 
@@ -169,12 +164,15 @@ def judge_net(seed: int, pooled_dataset: str, task: Task, judge_steps: int, devi
 
 
 def provoked(
-    seed: int, pooled_dataset: str, task: Task, setting: str, remedy: str, provoked_steps: int, segment: int,
-    restarts: int, device: str,
+    seed: int, pooled_dataset: str, task: Task, setting: str, changes: dict[str, Any], remedy: str,
+    provoked_steps: int, segment: int, restarts: int, device: str,
 ) -> Task:  # fmt: skip
-    """Train without what stabilises; detect divergences, roll back, restart with another seed, and keep the record."""
+    """Train without what stabilises; detect divergences, roll back, restart with another seed, and keep the record.
+
+    `setting` is the name of the `changes` that the protocol gets besides.
+    """
     p, division = opened(pooled_dataset, task, seed)
-    p = replace(p, **SETTINGS[setting])
+    p = replace(p, **UNSTABLE, **changes)
     net, rescue = p.build(division, seed), Rescue(segment, restarts, REMEDIES[remedy])
     run = train_by(p, net, division, recipe_of(p, JOINT), rescue, provoked_steps, seed, device)
     past = got_past(run, provoked_steps, segment)

@@ -22,13 +22,15 @@ def per_seed(runs: Runs, *names: str) -> list[Any]:
 
 
 def accuracy_rows(measured: dict[str, dict[str, Runs]]) -> dict[str, dict[str, list[float]]]:
-    """Rows of table 1. `measured`: data set -> arm ("joint", "conditional", the twins) -> runs."""
+    """Rows of table 1. `measured`: data set -> arm ("joint", the twins, "conditional" of the first) -> runs."""
     rows: dict[str, dict[str, list[float]]] = {}
     for dataset, arms in measured.items():
         rows[f"{dataset}: JEM"] = clean_and_noisy(arms["joint"])
         for name in TWINS:
             rows[f"{dataset}: classifier alone, {name}"] = clean_and_noisy(arms[name])
         rows[f"{dataset}: classifier alone, stopped early"] = clean_and_noisy(per_seed(arms["same steps"], "early"))
+        if "conditional" not in arms:
+            continue
         rows[f"{dataset}: p(x|y) alone"] = clean_and_noisy(arms["conditional"])
         fitted = per_seed(arms["conditional"], "constants fitted")
         rows[f"{dataset}: p(x|y) alone, constants fitted"] = {"accuracy": fitted}
@@ -39,15 +41,6 @@ def accuracy_rows(measured: dict[str, dict[str, Runs]]) -> dict[str, dict[str, l
 def clean_and_noisy(runs: Runs) -> dict[str, list[float]]:
     """Both accuracies of an arm."""
     return {name: per_seed(runs, name) for name in ("accuracy", "accuracy with noise")}
-
-
-def quality_rows(measured: dict[str, Runs]) -> dict[str, dict[str, list[float]]]:
-    """Data set -> runs of `samples` -> a row for each kind of sample."""
-    return {
-        f"{dataset}: {kind}": {name: per_seed(runs, "quality", kind, name) for name in runs[0]["quality"][kind]}
-        for dataset, runs in measured.items()
-        for kind in runs[0]["quality"]
-    }
 
 
 def by_name(runs: Runs) -> dict[str, dict[str, list[float]]]:
@@ -92,15 +85,14 @@ def divergence_frame(stable: Runs, wild: dict[str, Runs], thin: int = 3) -> "pd.
     return pd.DataFrame(lines)
 
 
-def mosaic_frame(measured: dict[str, Runs]) -> "pd.DataFrame":
-    """The first seed's tiles, one a line, pixels as hexadecimal bytes: columns panel, row, column, shape, pixels."""
+def mosaic_frame(runs: Runs) -> "pd.DataFrame":
+    """The first seed's tiles, one a line, pixels as hexadecimal bytes: columns line, row, column, shape, pixels."""
     import pandas as pd
 
     names = ("buffer", "nearest", "fresh", "nearest")
     return pd.DataFrame(
         [
-            {"panel": dataset, "row": f"{names[i]}", "line": i, "column": j, **tile(image)}
-            for dataset, runs in measured.items()
+            {"line": i, "row": names[i], "column": j, **tile(image)}
             for i, images in enumerate(runs[0]["mosaic"])
             for j, image in enumerate(images)
         ]
@@ -128,37 +120,35 @@ def tile(image: Tensor) -> dict[str, str]:
 
 
 def training_values(
-    measured: dict[str, dict[str, Runs]], samples: dict[str, Runs], wild: dict[str, Runs], costs: Runs, k: int
+    measured: dict[str, dict[str, Runs]], samples: Runs, wild: dict[str, Runs], costs: Runs, k: int
 ) -> dict[str, list[float]]:
     """The quantities that C1, C3 and C12 to C14b are judged by, one value per seed."""
-    values: dict[str, list[float]] = {}
-    for dataset, arms in measured.items():
-        values |= {f"{name}/{dataset}": found for name, found in accuracy_values(arms).items()}
-        quality = per_seed(samples[dataset], "quality")
-        for name, kind in (
-            ("fresh chains", "JEM, fresh chains"),
-            ("chains of the twin", "classifier alone, fresh chains"),
-        ):
-            values[f"share recognised of {name}/{dataset}"] = per_seed(quality, kind, "judge agrees")
+    main = next(iter(measured.values()))
+    cost, quality = per_seed(costs, f"K = {k}"), per_seed(samples, "quality")
     twins = [per_seed(arms[name], "accuracy") for arms in measured.values() for name in TWINS]
-    values["lowest accuracy of a twin"] = [min(seed) for seed in zip(*twins, strict=True)]
-    cost = per_seed(costs, f"K = {k}")
-    values["seconds of a JEM step over a classifier's"] = per_seed(cost, "seconds over a classifier's")
-    values["passes of a JEM step over a classifier's"] = per_seed(cost, "passes over a classifier's")
     published = [runs for name, runs in wild.items() if name.endswith(AUTHORS_REMEDY)]
-    return values | divergence_values([arms["joint"] for arms in measured.values()], published)
+    return {
+        **{f"{name}/{dataset}": found for dataset, arms in measured.items() for name, found in compared(arms).items()},
+        "lowest accuracy of a twin": [min(seed) for seed in zip(*twins, strict=True)],
+        "accuracy of JEM": per_seed(main["joint"], "accuracy"),
+        "accuracy of p(x|y) alone": per_seed(main["conditional"], "accuracy"),
+        "accuracy of p(x|y) alone with its constants fitted": per_seed(main["conditional"], "constants fitted"),
+        "share recognised of fresh chains": per_seed(quality, "JEM, fresh chains", "judge agrees"),
+        "share recognised of chains of the twin": per_seed(quality, "classifier alone, fresh chains", "judge agrees"),
+        "seconds of a JEM step over a classifier's": per_seed(cost, "seconds over a classifier's"),
+        "passes of a JEM step over a classifier's": per_seed(cost, "passes over a classifier's"),
+        **divergence_values([arms["joint"] for arms in measured.values()], published),
+    }
 
 
-def accuracy_values(arms: dict[str, Runs]) -> dict[str, list[float]]:
-    """What C1 and C3 compare, of one data set."""
+def compared(arms: dict[str, Runs]) -> dict[str, list[float]]:
+    """What C1 compares, of one data set."""
     return {
         "accuracy of JEM": per_seed(arms["joint"], "accuracy"),
         "accuracy of the twin": per_seed(arms["same steps"], "accuracy"),
         "accuracy of the twin with the same passes": per_seed(arms["same passes"], "accuracy"),
         "accuracy of the twin with the data noise": per_seed(arms["same data noise"], "accuracy"),
         "accuracy of the twin stopped early": per_seed(arms["same steps"], "early", "accuracy"),
-        "accuracy of p(x|y) alone": per_seed(arms["conditional"], "accuracy"),
-        "accuracy of p(x|y) alone with its constants fitted": per_seed(arms["conditional"], "constants fitted"),
     }
 
 
