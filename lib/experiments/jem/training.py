@@ -28,6 +28,12 @@ LOOKS = 15  # at the held-out images, to stop early
 
 UNSTABLE: dict[str, Any] = {"energy_penalty": 0.0, "clip_norm": 0.0, "clamp": False}  # without all that stabilises
 RECIPES: dict[str, dict[str, Any]] = {"stabilised": {}, "as published": {**UNSTABLE, "activation": "leaky_relu"}}
+# Divergence provoked: the released code as it is, a sampler too slow to follow the net, a rate far too high.
+TRIALS: dict[str, dict[str, Any]] = {
+    "as published": RECIPES["as published"],
+    "slow sampler": {**UNSTABLE, "sgld_step_size": 0.01},
+    "high rate": {**UNSTABLE, "learning_rate": 0.05},
+}
 REMEDIES = {"another seed": 1.0, "another seed, half the rate": 0.5}
 Task = dict[str, Any]
 
@@ -164,15 +170,12 @@ def judge_net(seed: int, pooled_dataset: str, task: Task, judge_steps: int, devi
 
 
 def provoked(
-    seed: int, pooled_dataset: str, task: Task, setting: str, changes: dict[str, Any], remedy: str,
-    provoked_steps: int, segment: int, restarts: int, device: str,
+    seed: int, pooled_dataset: str, task: Task, trial: str, remedy: str, provoked_steps: int, segment: int,
+    restarts: int, device: str,
 ) -> Task:  # fmt: skip
-    """Train without what stabilises; detect divergences, roll back, restart with another seed, and keep the record.
-
-    `setting` is the name of the `changes` that the protocol gets besides.
-    """
+    """Train without what stabilises; detect divergences, roll back, restart with another seed, and keep the record."""
     p, division = opened(pooled_dataset, task, seed)
-    p = replace(p, **UNSTABLE, **changes)
+    p = replace(p, **TRIALS[trial])
     net, rescue = p.build(division, seed), Rescue(segment, restarts, REMEDIES[remedy])
     run = train_by(p, net, division, recipe_of(p, JOINT), rescue, provoked_steps, seed, device)
     past = got_past(run, provoked_steps, segment)
