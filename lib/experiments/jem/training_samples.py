@@ -43,7 +43,7 @@ def samples(
         "p(x|y) alone, buffer": by_place(conditional["chains"], count, len(division.train.classes), seed),
         "classifier alone, fresh chains": from_noise(of_twin, p, division, count, fresh_steps, seed, device),
         "held-out images": as_chains(part(division.validation.images, count, seed), jem),
-        "uniform noise": as_chains(torch.rand_like(own.images), jem),
+        "uniform noise": as_chains(uniform_noise(own.images.shape, seed), jem),
     }
     return {
         "quality": {name: quality(found, judge, division) for name, found in chains.items()},
@@ -68,6 +68,11 @@ def as_chains(images: Tensor, model: nn.Module) -> Chains:
 def from_buffer(model: nn.Module, buffer: Tensor, count: int, seed: int) -> Chains:
     """Chains at random from the buffer, none picked for its looks."""
     return as_chains(part(buffer.cpu(), count, seed), model)
+
+
+def uniform_noise(shape: torch.Size, seed: int) -> Tensor:
+    """Where fresh chains start."""
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def by_place(buffer: Tensor, count: int, classes: int, seed: int) -> Chains:
