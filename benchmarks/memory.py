@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 CLEAR, STATUS = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-PRELOADED = ["benchmarks.attacks", "benchmarks.metrics", "benchmarks.training"]  # imported once, for all processes
+PRELOADED = [
+    "benchmarks.attacks",
+    "benchmarks.energy",
+    "benchmarks.metrics",
+    "benchmarks.training",
+]  # imported once, for all processes
 
 
 def can_measure() -> bool:

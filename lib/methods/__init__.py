@@ -9,28 +9,53 @@ from lib.methods.capacity import (
     vc_bound,
     vc_reading,
 )
+from lib.methods.class_constants import fit_class_constants
 from lib.methods.confidence_loss import confidence_loss, energy_score, kl_from_uniform, softmax_score
+from lib.methods.energy import class_log_density, frozen, log_density, log_density_gradient
+from lib.methods.jem import Guard, JointLoss, Recipe, jem_loss, passes_per_step
+from lib.methods.jem_training import JointRun, Rescue, train_jointly
 from lib.methods.memorise import DeepMemory, FitReport, TwoLayerMemory, fit_report, memorise, memorise_deep
+from lib.methods.sample_quality import features, frechet_distance, nearest
+from lib.methods.sgld import Langevin, ReplayBuffer, langevin
 
 __all__ = [
     "DeepMemory",
     "FitReport",
+    "Guard",
+    "JointLoss",
+    "JointRun",
+    "Langevin",
+    "Recipe",
+    "ReplayBuffer",
+    "Rescue",
     "TwoLayerMemory",
     "adversarial_loss",
+    "class_log_density",
     "confidence_loss",
     "energy_score",
+    "features",
+    "fit_class_constants",
     "fit_report",
+    "frechet_distance",
     "freeze_trunk",
+    "frozen",
+    "jem_loss",
     "kl_from_uniform",
+    "langevin",
     "last_linear",
     "least_squares_signs_fit",
     "linear_rademacher",
+    "log_density",
+    "log_density_gradient",
     "memorise",
     "memorise_deep",
+    "nearest",
     "passes",
+    "passes_per_step",
     "rademacher_bound",
     "rademacher_from_error",
     "softmax_score",
+    "train_jointly",
     "transplant",
     "vc_bound",
     "vc_reading",

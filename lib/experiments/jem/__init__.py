@@ -1,0 +1,1 @@
+"""What the notebooks of `papers/JEM` measure, one file per notebook and summary."""

@@ -1,0 +1,146 @@
+"""Stochastic gradient Langevin dynamics on images, and the replay buffer that keeps its chains going.
+
+Step sizes and noise are those of JEM, for images scaled to [-1, 1]. Images are kept in [0, 1] as everywhere else: with
+z = 2 x - 1, a step a in z is a / 4 in x (once for the gradient, once for the image), and noise s is s / 2.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lib.methods.energy import class_log_density, frozen, log_density, log_density_gradient
+from lib.training.evaluate import evaluating
+
+
+@dataclass(frozen=True)
+class Langevin:
+    """z <- z + a dz log p(z) + s xi with xi ~ N(0, 1), `steps` times, with a and s apart as in the paper.
+
+    Proper Langevin dynamics has s^2 = 2 a. The released code's a = 1, s = .01 is nearly gradient ascent: it samples
+    p^(1/T) at the temperature T = s^2 / 2a = 5e-5.
+
+    Attributes:
+        steps: K, gradient steps of one visit.
+        step_size: a, for images in [-1, 1].
+        noise: s, for images in [-1, 1].
+        clamp: keep the image in its range after each step (the released code does not).
+    """
+
+    steps: int = 20
+    step_size: float = 1.0
+    noise: float = 0.01
+    clamp: bool = False
+
+    @property
+    def temperature(self) -> float:
+        """T = s^2 / 2a."""
+        return self.noise**2 / (2 * self.step_size)
+
+
+def langevin(
+    model: nn.Module,
+    images: Tensor,
+    sampler: Langevin,
+    generator: torch.Generator,
+    classes: Tensor | None = None,
+    look: Callable[[Tensor], Any] | None = None,
+) -> Tensor:
+    """Run the chains on from `images`; returns where they are after the last step, without a graph.
+
+    The net is in eval mode and its weights are frozen meanwhile: a step costs one forward pass and one backward pass
+    to the image, and no graph outlives it.
+
+    Args:
+        model: images in [0, 1] -> logits.
+        images: (N, C, H, W) where the chains are, in [0, 1] but for what an unclamped chain does.
+        sampler: number and size of the steps.
+        generator: of the noise, on the device of the images.
+        classes: (N,) to sample p(x | y) with these y; None samples p(x).
+        look: called with the images after every step.
+    """
+    x = images.detach()
+    with evaluating(model), frozen(model):
+        for _ in range(sampler.steps):
+            gradient = log_density_gradient(model, x, classes)
+            x = move(x, gradient, sampler, generator)
+            if look is not None:
+                look(x)
+    return x
+
+
+def move(x: Tensor, gradient: Tensor, sampler: Langevin, generator: torch.Generator) -> Tensor:
+    """One step of the chains (N, C, H, W), given the gradient by x."""
+    noise = torch.randn(x.shape, generator=generator, device=x.device)
+    # z <- z + a d/dz + s xi, in x = (z + 1) / 2
+    moved = torch.add(x, gradient, alpha=sampler.step_size / 4).add_(noise, alpha=sampler.noise / 2)
+    return moved.clamp_(0, 1) if sampler.clamp else moved
+
+
+def langevin_the_obvious_way(
+    model: nn.Module, images: Tensor, sampler: Langevin, generator: torch.Generator, classes: Tensor | None = None
+) -> Tensor:
+    """The same chains as everybody first writes them: `.backward()`, which computes every weight's gradient as well.
+
+    Slower, and it adds to the weights' gradients, which the caller then has to clear. Kept to be compared with.
+    """
+    x = images.detach()
+    model.eval()
+    for _ in range(sampler.steps):
+        x = x.detach().requires_grad_()
+        logits = model(x).float()
+        score = log_density(logits) if classes is None else class_log_density(logits, classes)
+        score.sum().backward()
+        assert x.grad is not None
+        x = move(x.detach(), x.grad, sampler, generator)
+    return x
+
+
+class ReplayBuffer:
+    """Chains that are visited again and again: a visit goes on where the last one stopped (Du and Mordatch 2019).
+
+    Each visited chain starts anew from uniform noise with probability `restart`. A chain's class, where one is asked
+    for, is its place in the buffer modulo the number of classes. The chains of one visit are drawn without repetition,
+    so that none is written back twice; the released code draws with repetition.
+    """
+
+    def __init__(
+        self, size: int, shape: tuple[int, ...], generator: torch.Generator, restart: float = 0.05, classes: int = 10
+    ) -> None:
+        """`size` chains of `shape` (C, H, W), uniform in [0, 1], on the generator's device."""
+        self.images = torch.rand((size, *shape), generator=generator, device=generator.device)
+        self.restart, self.classes = restart, classes
+
+    def draw(self, count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Places (count,) of the chains to visit and where they start from (count, C, H, W).
+
+        Raises:
+            ValueError: there are not as many chains.
+        """
+        if count > len(self.images):
+            raise ValueError(
+                f"{count} chains wanted, the buffer has {len(self.images)}: make it at least a batch large"
+            )
+        device = self.images.device
+        places = torch.randperm(len(self.images), generator=generator, device=device)[:count]
+        fresh = torch.rand((count, *self.images.shape[1:]), generator=generator, device=device)
+        anew = torch.rand(count, generator=generator, device=device) < self.restart  # (count,)
+        return places, torch.where(anew[:, None, None, None], fresh, self.images[places])
+
+    def put(self, places: Tensor, images: Tensor) -> None:
+        """Leave the chains where they are now."""
+        self.images[places] = images
+
+    def class_of(self, places: Tensor) -> Tensor:
+        """Class (count,) of the chains at these places."""
+        return places % self.classes
+
+    def state_dict(self) -> dict[str, Any]:
+        """The chains."""
+        return {"images": self.images.clone()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
+        self.images.copy_(state["images"])

@@ -1,0 +1,115 @@
+"""The drawings of `papers/JEM`, each a function of a tidy frame and the axes to draw in, and its interactive view."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lib.plots.panels import theme
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+GAP = 1  # pixels between tiles
+
+
+def divergence(frame: "pd.DataFrame", axes: "Axes") -> None:
+    """Gap against the steps taken, undone ones too; a cross where a divergence was found and rolled back.
+
+    Columns: run, taken, gap, mark.
+    """
+    import seaborn as sns
+
+    colours = dict(zip(frame["run"].unique(), sns.color_palette(), strict=False))
+    for name, lines in frame.groupby("run", sort=False):
+        axes.plot(lines["taken"], lines["gap"], lw=1, color=colours[name], label=name, alpha=0.9)
+    found = frame[frame["mark"] != ""]
+    axes.plot(found["taken"], found["gap"], "x", color="0.1", ms=7, mew=1.8, label="rolled back", zorder=3)
+    axes.axhspan(-10, 10, color="0.5", alpha=0.12, lw=0)
+    axes.set_yscale("symlog", linthresh=1)
+    axes.set(xlabel="steps taken, undone ones too", ylabel="log density, data − chains")
+    axes.legend(fontsize=8)
+
+
+def samples(frame: "pd.DataFrame", axes: "Axes") -> None:
+    """Tiles in rows of classes. Columns: line, row (its name), column, shape, pixels."""
+    side = int(frame["shape"].iloc[0].split("x")[1]) + GAP
+    lines, classes = int(frame["line"].max()) + 1, int(frame["column"].max()) + 1
+    grid = np.full((lines * side, classes * side, 3), 255, np.uint8)
+    for tile in frame.itertuples():
+        put(grid, pixels(tile.pixels, tile.shape), int(tile.line) * side, int(tile.column) * side)
+    axes.imshow(grid, interpolation="nearest")
+    names = frame.drop_duplicates("line")["row"]
+    axes.set_yticks([(i + 0.5) * side for i in range(lines)], list(names), fontsize=8)
+    axes.set_xticks([(i + 0.5) * side for i in range(classes)], [str(i) for i in range(classes)], fontsize=8)
+    axes.set_xlabel("class that the model sees")
+    axes.grid(False)
+
+
+def chain(frame: "pd.DataFrame", axes: "Axes") -> None:
+    """Each chain a row, its steps from left to right. Columns: chain, step, log density, shape, pixels."""
+    steps = sorted(frame["step"].unique())
+    side = int(frame["shape"].iloc[0].split("x")[1]) + GAP
+    count = int(frame["chain"].max()) + 1
+    grid = np.full((count * side, len(steps) * side, 3), 255, np.uint8)
+    for tile in frame.itertuples():
+        put(grid, pixels(tile.pixels, tile.shape), int(tile.chain) * side, steps.index(tile.step) * side)
+    axes.imshow(grid, interpolation="nearest")
+    axes.set_xticks([(i + 0.5) * side for i in range(len(steps))], [str(step) for step in steps], fontsize=8)
+    axes.set(yticks=[], xlabel="SGLD steps from uniform noise")
+    axes.grid(False)
+
+
+def pixels(text: str, shape: str) -> Pixels:
+    """The image (H, W, 3) that hexadecimal bytes of shape CxHxW stand for."""
+    channels, height, width = map(int, shape.split("x"))
+    image = np.frombuffer(bytes.fromhex(text), np.uint8).reshape(channels, height, width).transpose(1, 2, 0)
+    return np.broadcast_to(image, (height, width, 3)) if channels == 1 else image
+
+
+def put(grid: Pixels, image: Pixels, top: int, left: int) -> None:
+    """Draw a tile into the grid."""
+    height, width, _ = image.shape
+    grid[top : top + height, left : left + width] = image
+
+
+def scrub(film: Any, density: Any) -> None:
+    """Drag a slider along the steps of a few chains: the images, and where their log density stands.
+
+    Shows itself only where somebody can drag: the runner, which stores outputs, gets a sentence in its place.
+
+    Args:
+        film: (steps + 1, chains, C, H, W) uint8.
+        density: (steps + 1, chains) log density of each image.
+    """
+    if "REPLICATION_RESULT" in os.environ:
+        print("Open this notebook in JupyterLab and run it to drag along the chains; the strip above shows the same.")
+        return
+    import ipywidgets
+
+    images, heights = np.asarray(film), np.asarray(density)
+    slider = ipywidgets.IntSlider(0, 0, len(images) - 1, description="step", continuous_update=True)
+    ipywidgets.interact(lambda step: scene(images, heights, step), step=slider)
+
+
+def scene(images: Pixels, heights: Any, step: int) -> None:
+    """The chains after `step` steps, above the curves of their log density with the step marked."""
+    import matplotlib.pyplot as plt
+
+    theme()
+    count = images.shape[1]
+    figure = plt.figure(figsize=(9, 3.6), layout="constrained")
+    grid = figure.add_gridspec(2, count)
+    for i in range(count):
+        axes = figure.add_subplot(grid[0, i])
+        image = images[step, i].transpose(1, 2, 0)
+        axes.imshow(np.broadcast_to(image, (*image.shape[:2], 3)) if image.shape[2] == 1 else image)
+        axes.axis("off")
+    below = figure.add_subplot(grid[1, :])
+    below.plot(heights, lw=1)
+    below.axvline(step, color="0.2", lw=1)
+    below.set(xlabel="SGLD steps", ylabel="log density")
+    plt.show()
+    plt.close(figure)
