@@ -1,0 +1,1 @@
+"""What the notebooks of `papers/noisy-student` measure, one file per notebook."""

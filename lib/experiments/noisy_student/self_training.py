@@ -1,0 +1,299 @@
+"""What `1-self-training` measures: nets that learn from the net before them.
+
+Every net is an artefact, so that a run that was stopped in some round goes on in that round. With the seed vary: which
+images are labelled, initial weights, order, noise; and, for a set without a published test part, the test images.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from lib.data.augment import cutout, random_crop, random_flip
+from lib.data.image_set import ImageSet
+from lib.data.load import POOLS, load
+from lib.data.splits import split
+from lib.experiments.noisy_student.lineages import Lineage, Plan, Setting, batch_images, title
+from lib.methods.self_training import (
+    MissingTeacher,
+    balance_as_coded,
+    balance_as_published,
+    check_teacher,
+    confident,
+    consistency_loss,
+    joint_loss,
+    load_teacher,
+    pseudo_labels,
+)
+from lib.metrics.calibration import (
+    calibration_error,
+    calibration_noise_floor,
+    reliability_curve,
+    signed_confidence_error,
+)
+from lib.metrics.classification import accuracy, confidence_and_correct, nll_from_logits, softmax
+from lib.models.count import parameter_count
+from lib.models.small_cnn import small_cnn
+from lib.models.wide_resnet import wide_resnet
+from lib.replication.artefacts import Artefact
+from lib.replication.experiment import Experiment
+from lib.training.batches import Batches
+from lib.training.device import derived_seed, prepare
+from lib.training.evaluate import predict
+from lib.training.loop import Augment, train
+from lib.training.optimisers import muon, sgd
+from lib.training.schedules import linear
+
+
+class Data(NamedTuple):
+    """The images of one seed. The labels of the pool only serve to report how good the pseudo-labels are."""
+
+    labelled: ImageSet
+    pool: ImageSet
+    test: ImageSet
+
+
+class Recipe(NamedTuple):
+    """How a net is built for images (C, H, W), classes and dropout, and optimised in batches of a size."""
+
+    build: Callable[[tuple[int, int, int], int, float], nn.Module]
+    optimiser: Callable[[nn.Module, int], torch.optim.Optimizer]
+
+
+def small(widths: tuple[int, int, int]) -> Recipe:
+    """A small convolutional net with Muon, for one CPU core."""
+
+    def build(shape: tuple[int, int, int], classes: int, dropout: float) -> nn.Module:
+        strides = (2, 2, 2) if shape[-1] >= 28 else (1, 2, 1)  # down to 4x4
+        return small_cnn(classes, widths, shape[0], strides=strides, dropout=dropout)
+
+    return Recipe(build, lambda net, batch: muon(net, batch_size=batch))
+
+
+def wide(depth: int, width: int) -> Recipe:
+    """A wide residual net with stochastic depth (survival 0.8 at the last block, as in the paper), for a GPU."""
+
+    def build(shape: tuple[int, int, int], classes: int, dropout: float) -> nn.Module:
+        return wide_resnet(
+            depth, width, classes, in_channels=shape[0], head_dropout=dropout, stochastic_depth=0.2 if dropout else 0.0
+        )
+
+    return Recipe(build, lambda net, batch: sgd(net, lr=0.1 * batch / 256, nesterov=True, weight_decay=5e-4))
+
+
+NETS = {
+    "XXS": small((8, 16, 32)),
+    "XS": small((16, 32, 64)),
+    "S": small((24, 48, 96)),
+    "M": small((32, 64, 128)),
+    "WRN-16-2": wide(16, 2),
+    "WRN-16-4": wide(16, 4),
+    "WRN-28-2": wide(28, 2),
+    "WRN-28-4": wide(28, 4),
+}
+
+# The noise of the input. Flips only where a mirrored image is of the same class.
+NOISES: dict[str, Augment] = {
+    "shift": lambda x, g: random_crop(x, 1, "zero", g),
+    "shift and cutout": lambda x, g: cutout(random_crop(x, 1, "zero", g), 3, generator=g),
+    "crop": lambda x, g: random_crop(x, 4, generator=g),
+    "crop and flip": lambda x, g: random_flip(random_crop(x, 4, generator=g), generator=g),
+}
+
+# Which images of the pool a student sees, from the teacher's probabilities (N, K): places (n,), some perhaps twice.
+SELECTIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
+    "all": lambda p, g: torch.arange(len(p)),
+    "published": lambda p, g: (kept := confident(p))[balance_as_published(p[kept], len(p) // p.shape[1], g)],
+    "code": lambda p, g: balance_as_coded(p, len(p) // p.shape[1], g),
+}
+
+
+@functools.lru_cache(maxsize=8)
+def draw(
+    seed: int, dataset: str, labelled_images: int, unlabelled_images: int, test_images: int, tested_on: str
+) -> Data:
+    """Labelled images, pool and test images of one seed: disjoint, every class in proportion.
+
+    The test images are of the published test part; where nobody published one, they are drawn too.
+    """
+    sizes = (labelled_images, unlabelled_images)
+    if dataset in POOLS:
+        return Data(*split(load(dataset, "all"), (*sizes, test_images), seed))
+    labelled, pool = split(load(dataset, "train" if tested_on == "test" else "fit"), sizes, seed)
+    (test,) = split(load(dataset, tested_on), (test_images,), seed)
+    return Data(labelled, pool, test)
+
+
+def draw_as(setting: Setting, seed: int, dataset: str) -> Data:
+    """`draw` with the sizes of a setting."""
+    sizes = (setting["labelled_images"], setting["unlabelled_images"], setting["test_images"])
+    return draw(seed, dataset, *sizes, setting["tested_on"])
+
+
+class Task(NamedTuple):
+    """One training: the last of a lineage, on which images, with which seed, where."""
+
+    lineage: Lineage
+    data: Data
+    setting: Setting
+    run_seed: int
+    dataset: str
+    device: str
+    checkpoint: Path | None
+
+    @property
+    def plan(self) -> Plan:
+        """The training itself."""
+        return self.lineage[-1]
+
+    @property
+    def seed(self) -> int:
+        """Every round has initial weights, order and noise of its own."""
+        return derived_seed(self.run_seed, len(self.lineage))
+
+    def teachers_labels(self, kind: str) -> Tensor:
+        """Soft labels for the images of the "pool" (N, K) or for the "labelled" ones (n, K)."""
+        ancestors = self.lineage[:-1]
+        return artefact(labelled_by, self.run_seed, ancestors, self.dataset, self.device, self.setting).value()[kind]
+
+    def noise(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """The input noise of this comparison: (B, C, H, W) -> the same shape."""
+        return NOISES[self.setting["noise"]](images, generator)
+
+    def labelled_batches(self) -> Batches:
+        """The labelled images that accompany each batch of unlabelled ones."""
+        labelled, size = self.data.labelled, self.setting["labelled_batch"]
+        return Batches(labelled.images, labelled.labels, size, self.seed, prepare(self.device).device)
+
+    def fit(self, net: nn.Module, images: Tensor, labels: Tensor, batch_size: int, **how: Any) -> None:
+        """Train; the learning rate rises over a tenth of the steps and falls to 0 at the last."""
+        steps, optimiser = self.plan["steps"], NETS[self.plan["net"]].optimiser(net, batch_images(self.setting))
+        train(net, images, labels, steps=steps, batch_size=batch_size, optimiser=optimiser, schedule=linear(steps),
+              seed=self.seed, compute=prepare(self.device), checkpoint=self.checkpoint, **how)  # fmt: skip
+
+
+def supervised(net: nn.Module, task: Task) -> dict[str, float]:
+    """Labelled images alone, with the noise and the batch of a student. Algorithm 1, step 1."""
+    labelled, size = task.data.labelled, batch_images(task.setting)
+    task.fit(net, at_least(size, labelled.images), at_least(size, labelled.labels), size, augment=task.noise)
+    return {}
+
+
+def student(net: nn.Module, task: Task) -> dict[str, float]:
+    """Take the teacher's labels, choose from the pool, and train on both. Algorithm 1, step 3.
+
+    Returns the share of right pseudo-labels among the chosen images, and how many there are.
+    """
+    plan, pool = task.plan, task.data.pool
+    soft = task.teachers_labels("pool")  # (N, K)
+    generator = torch.Generator().manual_seed(derived_seed(task.seed, 2))
+    chosen = SELECTIONS[plan.get("selection", "all")](soft, generator)
+    answers = soft.argmax(dim=1)  # (N,)
+    targets = {"soft": soft, "hard": answers}[plan.get("labels", "soft")]
+    how = {"noise_on_unlabelled": plan.get("noise", True), "weighting": plan.get("weighting", "text")}
+    loss = joint_loss(task.labelled_batches(), task.noise, **how)
+    task.fit(net, pool.images[chosen], targets[chosen], task.setting["unlabelled_batch"], batch_loss=loss)
+    return {"label accuracy": (answers == pool.labels)[chosen].double().mean().item(), "chosen": float(len(chosen))}
+
+
+def consistency(net: nn.Module, task: Task) -> dict[str, float]:
+    """No teacher: the net labels for itself while it learns, in the manner of FixMatch."""
+    pool = task.data.pool.images
+    unread = torch.zeros(len(pool), dtype=torch.int64)
+    loss = consistency_loss(task.labelled_batches(), task.noise)
+    task.fit(net, pool, unread, task.setting["unlabelled_batch"], batch_loss=loss)
+    return {}
+
+
+def distillation(net: nn.Module, task: Task) -> dict[str, float]:
+    """The teacher's soft labels, but on the labelled images alone: knowledge distillation (Hinton et al. 2015)."""
+    targets, size = task.teachers_labels("labelled"), batch_images(task.setting)
+    images = task.data.labelled.images
+    task.fit(net, at_least(size, images), at_least(size, targets), size, augment=task.noise)
+    return {}
+
+
+def at_least(count: int, rows: Tensor) -> Tensor:
+    """The rows, repeated where there are fewer than a batch of them, so that every batch is full."""
+    return torch.cat([rows] * -(-count // len(rows)))
+
+
+METHODS = {"supervised": supervised, "student": student, "consistency": consistency, "distillation": distillation}
+
+
+def trained(
+    seed: int,
+    name: str,
+    lineage: Lineage,
+    dataset: str,
+    device: str,
+    setting: Setting,
+    checkpoint: Path | None = None,
+) -> dict[str, Any]:
+    """Train the last net of a lineage, its ancestors first where they are not there yet, and test it.
+
+    `name` is the title of the lineage, for the table of costs. Returns the weights and what was measured.
+    """
+    data = draw_as(setting, seed, dataset)
+    task = Task(lineage, data, setting, seed, dataset, device, checkpoint)
+    torch.manual_seed(task.seed)
+    net = build(task.plan, data, setting)
+    method = METHODS[task.plan.get("method", "student" if lineage[:-1] else "supervised")]
+    told = method(net, task)
+    return {"weights": net.state_dict(), "parameters": parameter_count(net), **told, **tested(net, data.test)}
+
+
+def labelled_by(
+    seed: int, name: str, lineage: Lineage, dataset: str, device: str, setting: Setting
+) -> dict[str, Tensor]:
+    """What the last net of a lineage says about the images as they are: the labels of its students, soft, (N, K).
+
+    Raises:
+        MissingTeacher: there is no net in the lineage.
+        ChanceTeacher: the net is not twice as good as chance on the labelled images.
+    """
+    if not lineage:
+        raise MissingTeacher("no teacher: found a student without ancestors; put the teacher before it in its lineage")
+    weights = artefact(trained, seed, lineage, dataset, device, setting).value()["weights"]
+    data = draw_as(setting, seed, dataset)
+    teacher = load_teacher(build(lineage[-1], data, setting), weights).to(device)
+    check_teacher(teacher, data.labelled.images, data.labelled.labels)
+    return {name: pseudo_labels(teacher, getattr(data, name).images) for name in ("pool", "labelled")}
+
+
+def artefact(
+    what: Callable[..., Any], seed: int, lineage: Lineage, dataset: str, device: str, setting: Setting
+) -> Artefact:
+    """The stored result of `trained` or `labelled_by` for a lineage."""
+    where = {"dataset": dataset, "device": device, "setting": setting}
+    return Artefact(what, {"seed": seed, "name": title(lineage), "lineage": lineage, **where})
+
+
+def build(plan: Plan, data: Data, setting: Setting) -> nn.Module:
+    """The net of a plan with fresh weights."""
+    return NETS[plan["net"]].build(data.labelled.shape, len(data.labelled.classes), setting["dropout"])
+
+
+def tested(net: nn.Module, test: ImageSet) -> dict[str, Any]:
+    """Accuracy and calibration on the test images: fractions, nats, and the bins of the reliability diagram."""
+    logits = predict(net, test.images).cpu().numpy()
+    confidence, correct = confidence_and_correct(softmax(logits), test.labels.numpy())
+    curve = reliability_curve(confidence, correct, bins=10)
+    return {
+        "accuracy": accuracy(logits, test.labels.numpy()),
+        "nll": nll_from_logits(logits, test.labels.numpy()),
+        "calibration error": calibration_error(confidence, correct),
+        "calibration noise floor": calibration_noise_floor(confidence),
+        "confidence - accuracy": signed_confidence_error(confidence, correct),
+        "reliability": {name: getattr(curve, name).tolist() for name in ("confidence", "accuracy", "size")},
+    }
+
+
+def run_all(experiment: Experiment, lineages: dict[str, Lineage], **shared: Any) -> dict[str, list[dict[str, Any]]]:
+    """name -> `trained` per seed, for every lineage; one that has two names is run, and counted, once."""
+    distinct = {title(lineage): lineage for lineage in lineages.values()}
+    nets = {name: experiment.run(trained, name=name, lineage=own, **shared) for name, own in distinct.items()}
+    return {name: nets[title(lineage)] for name, lineage in lineages.items()}
