@@ -203,7 +203,7 @@ def test_rows_and_frames_hold_one_value_per_seed():
     score = summary.memorisation_rows(labels, (3, 32, 32), 10, {"mlp 1x512": 10_000, "half-width cnn": 2_500})
     assert score["MLP 1x512"] == {"score": [1.0] * 3, "parameters": [1_209_866], "parameters per image": [120.9866]}
     assert score["half-width cnn"]["parameters"] == [40_258]
-    assert summary.relative_times(labels)["MLP 1x512"]["1.0"] == pytest.approx([15 / 5] * 3)
+    assert summary.relative_times(labels)["MLP 1x512"]["1.0"] == pytest.approx([8 / 3] * 3)
     assert summary.time_rows(conditions)["true labels"]["loss 0.1"] == pytest.approx([0.006] * 3)
     curves = frames.curve_frame(labels)
     assert len(curves) == 2 * 3 * 6 * 12 and list(curves["epoch"].unique()) == list(range(1, 13))
