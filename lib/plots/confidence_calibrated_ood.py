@@ -22,7 +22,7 @@ def confidence_histograms(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.plot(part["confidence"], part["share"], lines[training], color=colours[place], lw=1.6)
     keys = [Line2D([], [], color=colours[place], label=place) for place in sets]
     keys += [Line2D([], [], color="0.3", ls=lines[training], label=training) for training in trainings]
-    axes.legend(handles=keys, fontsize=8, loc="upper left")
+    axes.legend(handles=keys, fontsize=8, loc="upper center")
     axes.set(xlim=(0, 1), ylim=(0, None), xlabel="largest probability", ylabel="share of images")
 
 
@@ -47,16 +47,19 @@ def breadth(frame: "pd.DataFrame", axes: "Axes") -> None:
     sets, trainings = list(frame["set"].unique()), list(frame["training"].unique())
     colours = dict(zip(trainings, sns.color_palette("colorblind"), strict=False))
     for (training, place), part in frame.groupby(["training", "set"], sort=False):
-        height = sets.index(place) + 0.12 * (trainings.index(training) - (len(trainings) - 1) / 2)
+        height = sets.index(place) + 0.15 * (trainings.index(training) - (len(trainings) - 1) / 2)
         mean, own = part["AUROC"].mean(), colours[training]
         axes.plot(part["AUROC"], [height] * len(part), ".", color=own, ms=4, alpha=0.6)
-        axes.plot([mean, mean], [height - 0.06, height + 0.06], color=own, lw=2.5)
+        axes.plot([mean, mean], [height - 0.07, height + 0.07], color=own, lw=3)
         if part["seen"].all():
-            axes.plot(mean, height, "o", mfc="none", mec=own, ms=9)
-    axes.axvline(0.5, color="0.6", ls=":", lw=1)
-    axes.set(yticks=range(len(sets)), xlabel="AUROC", ylim=(len(sets) - 0.5, -0.5))
+            axes.plot(mean, height, "o", mfc="none", mec="0.3", ms=8)
+    if frame["AUROC"].min() < 0.55:
+        axes.axvline(0.5, color="0.3", ls=":", lw=1.2)  # chance
+    for border in range(1, len(sets)):
+        axes.axhline(border - 0.5, color="0.85", lw=0.8)
+    axes.set(xlabel="AUROC", ylim=(len(sets) - 0.5, -0.5))
     axes.set_yticks(range(len(sets)), sets, fontsize=9)
     axes.grid(False, axis="y")
     keys = [Line2D([], [], color=colours[training], lw=2.5, label=training) for training in trainings]
-    keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="kind seen in training"))
-    axes.legend(handles=keys, fontsize=7, loc="lower left")
+    keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="kind seen"))
+    axes.legend(handles=keys, fontsize=7.5, ncols=4, loc="upper center", bbox_to_anchor=(0.42, -0.16))

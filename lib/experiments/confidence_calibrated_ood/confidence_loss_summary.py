@@ -53,10 +53,10 @@ def sets_of(runs: Sequence[Run], *roles: str) -> list[str]:
 
 
 def title(name: str) -> str:
-    """`near/letters` -> `letters, other kinds`: how a set is called on the page."""
+    """`near/letters` -> `letters, other half`: how a set is called on the page."""
     role, _, dataset = name.partition("/")
     known = TITLES.get(dataset.removeprefix("fake:"), dataset)
-    return f"{known}, {'seen kinds' if role == 'broad' else 'other kinds'}" if dataset == "letters" else known
+    return f"{known}, {'one' if role == 'broad' else 'other'} half" if dataset == "letters" else known
 
 
 def per_seed(
@@ -112,14 +112,14 @@ def by_role(nets: Nets) -> dict[str, Columns]:
 
 
 def set_frame(nets: Nets) -> Any:
-    """A tidy frame of the AUROC on every set: training, set, seed, AUROC, seen."""
+    """A tidy frame of the AUROC on pictures and on Gaussian noise: training, set, seed, AUROC, seen."""
     import pandas as pd
 
     lines = [
         {"training": training, "set": title(name), "seed": seed, "AUROC": value,
          "seen": name.startswith(SEEN.get(training, "none"))}
         for training in PAGE
-        for name in sets_of(nets[training])
+        for name in sets_of(nets[training], "broad/", "near/", "narrow/", "far/", f"noise/{SEEN_NOISE}")
         for seed, value in enumerate(per_seed(nets[training], auroc, name))
     ]  # fmt: skip
     return pd.DataFrame(lines)
