@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from lib.attacks.autoattack import autoattack
 from lib.attacks.curve import robustness_curve
@@ -36,7 +36,6 @@ from lib.methods.adversarial_training import freeze_trunk, passes, transplant
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import error_rate
 
-SOURCE_BATCH, TARGET_BATCH = 256, 128  # the paper's
 LOOKS = 12  # at held-out images in the course of a long training
 
 
@@ -47,8 +46,10 @@ def pretrain(
     net: str,
     rate: float,
     steps: int,
+    batch_size: int,
     eps: float,
     attack_steps: int,
+    test_images: int,
     device: str,
     checkpoint: Path | None = None,
 ) -> dict[str, Any]:
@@ -61,16 +62,16 @@ def pretrain(
         images, tests = unrelated(images, source_dataset), unrelated(tests, source_dataset)
     loss = {"eps": 0.0 if source == "clean" else eps, "steps": attack_steps, "targeted": source == "targeted"}
     model = new_net(net, images, derived_seed(seed, 1))
-    history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=SOURCE_BATCH, loss=loss,
+    history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=batch_size, loss=loss,
                   seed=derived_seed(seed, 2), device=device, checkpoint=checkpoint)  # fmt: skip
-    some = split(tests, (min(len(tests), ATTACK_BATCH),), seed)[0]
+    tests = split(tests, (min(len(tests), test_images),), seed)[0]
     return {
         "weights": weights_of(model),
         "classes": len(images.labels.unique()),
         "steps": steps,
         "passes": passes(history.images, 0 if source == "clean" else attack_steps),
         "clean accuracy": 1 - error_rate(model, tests.images, tests.labels),
-        "robust accuracy": robust_share(model, some, eps, seed),
+        "robust accuracy": robust_share(model, tests, eps, seed),
     }
 
 
@@ -83,6 +84,7 @@ def tune(
     rates: Sequence[float],
     net: str,
     steps: int,
+    batch_size: int,
     eps: float,
     attack_steps: int,
     device: str,
@@ -101,7 +103,7 @@ def tune(
         transplant(model, pretrained["weights"])
         if frozen:
             freeze_trunk(model)
-        history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=TARGET_BATCH, loss=loss,
+        history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=batch_size, loss=loss,
                       seed=derived_seed(seed, 4), device=device)  # fmt: skip
         tried.append({
             "weights": weights_of(model),
@@ -120,6 +122,7 @@ def scratch(
     rate: float,
     net: str,
     steps: int,
+    batch_size: int,
     eps: float,
     attack_steps: int,
     device: str,
@@ -136,7 +139,7 @@ def scratch(
     loss = {"eps": eps, "steps": attack_steps, "as_published": as_published}
     model = new_net(net, images, derived_seed(seed, 5))
     keep, look = watch(held_out, seen, eps, seed, every=max(1, steps // looks) if looks else steps)
-    history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=TARGET_BATCH, loss=loss,
+    history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=batch_size, loss=loss,
                   seed=derived_seed(seed, 6), device=device, hooks=[look], keep=keep,
                   checkpoint=checkpoint)  # fmt: skip
     return {
@@ -150,13 +153,9 @@ def scratch(
     }
 
 
-def steps_of_equal_compute(
-    source_steps: int, source_attack_steps: int, tune_steps: int, attack_steps: int, target_images: int
-) -> int:
-    """Steps of training from scratch that take as many forward-backward passes as source training and tuning."""
-    batch = min(TARGET_BATCH, target_images)
-    total = passes(source_steps * SOURCE_BATCH, source_attack_steps) + passes(tune_steps * batch, attack_steps)
-    return max(1, round(total / passes(batch, attack_steps)))
+def steps_of_equal_compute(pretrained: dict[str, Any], tuned: dict[str, Any]) -> int:
+    """Steps of training from scratch that take as many forward-backward passes as the source's training and tuning."""
+    return round((pretrained["passes"] + tuned["passes"]) / tuned["passes"] * tuned["steps"])
 
 
 def annealed(seed: int, overtrained: dict[str, Any], **settings: Any) -> dict[str, Any]:
@@ -176,9 +175,10 @@ def robustness(
     autoattack_images: int,
     device: str,
 ) -> dict[str, Any]:
-    """Accuracy on all test images, under PGD on the attacked ones with two losses, under AutoAttack on fewer.
+    """Accuracy on the test images, under PGD on the attacked ones with two losses, under AutoAttack on fewer.
 
     PGD takes steps of eps / 4 (the paper's 2/255). Beside it stands the released code's, which reaches up to 2 eps.
+    With 20 steps of PGD go AutoAttack's standard 100 iterations and 5,000 queries.
     """
     model, tests, attacked = restored(seed, trained[weights], target_dataset, sizes, net, device)
     images, labels = to_float(attacked.images), attacked.labels
@@ -197,17 +197,18 @@ def robustness(
         "PGD, worst": share(standing),
         "PGD, as published": under(3, 2 * eps, as_published=True).accuracy,
         "flags": flag_names(ce, margin),
-        **strongest(model, images[:autoattack_images], labels[:autoattack_images], eps, seed, standing),
+        **strongest(model, images[:autoattack_images], labels[:autoattack_images], standing, eps, steps, seed),
     }
 
 
 def strongest(
-    model: nn.Module, images: torch.Tensor, labels: torch.Tensor, eps: float, seed: int, standing: torch.Tensor
+    model: nn.Module, images: Tensor, labels: Tensor, standing: Tensor, eps: float, steps: int, seed: int
 ) -> dict[str, Any]:
     """AutoAttack in its standard version on some images, and which share of the same images PGD left standing."""
     if len(images) == 0:
         return {}
-    report = autoattack(model, images, labels, eps=eps, batch_size=ATTACK_BATCH, generator=start(seed, 4))
+    report = autoattack(model, images, labels, eps=eps, steps=5 * steps, queries=250 * steps, batch_size=ATTACK_BATCH,
+                        generator=start(seed, 4))  # fmt: skip
     return {
         "AutoAttack": report.accuracy,
         "PGD, worst, same images": share(standing[: len(images)]),
@@ -236,16 +237,16 @@ def radii(
 
 
 def restored(
-    seed: int, weights: dict[str, torch.Tensor], dataset: str, sizes: Sequence[int], net: str, device: str
+    seed: int, weights: dict[str, Tensor], dataset: str, sizes: Sequence[int], net: str, device: str
 ) -> tuple[nn.Module, ImageSet, ImageSet]:
-    """The trained net, all test images, and those that this seed attacks."""
+    """The trained net, this seed's test images, and those of them that it attacks."""
     _, _, tests, attacked = target_sets(dataset, sizes, seed)
     model = new_net(net, tests, seed)
     model.load_state_dict(weights)
     return prepare(device).place(model).eval(), tests, attacked
 
 
-def share(standing: torch.Tensor) -> float:
+def share(standing: Tensor) -> float:
     """Share of (N,) bool that is true."""
     return standing.double().mean().item()
 

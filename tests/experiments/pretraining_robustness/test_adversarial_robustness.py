@@ -12,7 +12,8 @@ from lib.experiments.pretraining_robustness import robust_nets
 
 SIZES = [32, 16, 20]
 TARGET: dict[str, Any] = {"target_dataset": "fake:digits", "sizes": SIZES}
-HOW: dict[str, Any] = {"net": "small cnn", "eps": 0.1, "attack_steps": 1, "device": "cpu"}
+HOW: dict[str, Any] = {"net": "small cnn", "eps": 0.1, "attack_steps": 1, "batch_size": 32, "device": "cpu"}
+SOURCE: dict[str, Any] = {"source_dataset": "fake:letters", "rate": 0.2, "test_images": 20, **HOW}
 
 
 def rows_of(images: torch.Tensor) -> set[bytes]:
@@ -83,14 +84,14 @@ def test_annealing_ends_at_the_best_step_of_the_long_run():
 
 @pytest.fixture(scope="module")
 def source() -> dict[str, Any]:
-    return arms.pretrain(0, source_dataset="fake:letters", source="targeted", steps=2, rate=0.2, **HOW)
+    return arms.pretrain(0, source="targeted", steps=2, **SOURCE)
 
 
 def test_a_source_says_what_it_was_trained_with(source: dict[str, Any]):
-    assert source["passes"] == 2 * 256 * 2 and source["classes"] == 52
-    clean = arms.pretrain(0, source_dataset="fake:letters", source="clean", steps=2, rate=0.2, **HOW)
-    assert clean["passes"] == 2 * 256
-    fewer = arms.pretrain(0, source_dataset="fake:letters", source="unrelated classes", steps=1, rate=0.2, **HOW)
+    assert source["passes"] == 2 * 32 * 2 and source["classes"] == 52
+    clean = arms.pretrain(0, source="clean", steps=2, **SOURCE)
+    assert clean["passes"] == 2 * 32
+    fewer = arms.pretrain(0, source="unrelated classes", steps=1, **SOURCE)
     assert fewer["classes"] == 30
 
 
@@ -121,9 +122,8 @@ def test_robustness_scores_the_weights_it_is_asked_for(source: dict[str, Any]):
 
 
 def test_equal_compute_counts_passes():
-    # 800 x 256 x 3 + 125 x 128 x 4 = 678,400 passes of 128 x 4 = 512 a step
-    assert arms.steps_of_equal_compute(800, 2, 125, 3, 1_000) == 1_325
-    assert arms.steps_of_equal_compute(2, 2, 2, 2, 2) == round((2 * 256 * 3 + 2 * 2 * 3) / 6)
+    # 800 x 256 x 3 = 614,400 passes of source training and 125 x 128 x 4 = 64,000 of tuning, in steps of 128 x 4 = 512
+    assert arms.steps_of_equal_compute({"passes": 614_400}, {"passes": 64_000, "steps": 125}) == 1_325
 
 
 def runs(*worst: float, flags: tuple[str, ...] = ()) -> list[dict[str, Any]]:
