@@ -29,5 +29,5 @@ def fit_class_constants(scores: Tensor, labels: Tensor, rounds: int = 100) -> tu
         value.backward()
         return value
 
-    optimiser.step(loss)  # type: ignore[arg-type]
+    optimiser.step(loss)
     return b.detach() - b.detach().mean(), float(log_c.detach().exp() / scale)

@@ -38,8 +38,8 @@ def samples(frame: "pd.DataFrame", axes: "Axes") -> None:
     side = int(frame["shape"].iloc[0].split("x")[1]) + GAP
     lines, classes = int(frame["line"].max()) + 1, int(frame["column"].max()) + 1
     grid = np.full((lines * side, classes * side, 3), 255, np.uint8)
-    for tile in frame.itertuples():
-        put(grid, pixels(tile.pixels, tile.shape), int(tile.line) * side, int(tile.column) * side)
+    for line, column, shape, text in frame[["line", "column", "shape", "pixels"]].to_numpy():
+        put(grid, pixels(text, shape), line * side, column * side)
     axes.imshow(grid, interpolation="nearest")
     names = frame.drop_duplicates("line")["row"]
     axes.set_yticks([(i + 0.5) * side for i in range(lines)], list(names), fontsize=8)
@@ -54,8 +54,8 @@ def chain(frame: "pd.DataFrame", axes: "Axes") -> None:
     side = int(frame["shape"].iloc[0].split("x")[1]) + GAP
     count = int(frame["chain"].max()) + 1
     grid = np.full((count * side, len(steps) * side, 3), 255, np.uint8)
-    for tile in frame.itertuples():
-        put(grid, pixels(tile.pixels, tile.shape), int(tile.chain) * side, steps.index(tile.step) * side)
+    for number, step, shape, text in frame[["chain", "step", "shape", "pixels"]].to_numpy():
+        put(grid, pixels(text, shape), number * side, steps.index(step) * side)
     axes.imshow(grid, interpolation="nearest")
     axes.set_xticks([(i + 0.5) * side for i in range(len(steps))], [str(step) for step in steps], fontsize=8)
     axes.set(yticks=[], xlabel="SGLD steps from uniform noise")

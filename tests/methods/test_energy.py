@@ -37,7 +37,7 @@ def test_gradient_is_that_of_the_log_density(net, classes):
     logits = net(x)
     (log_density(logits) if classes is None else class_log_density(logits, classes)).sum().backward()
     found = log_density_gradient(net, images, classes)
-    assert torch.allclose(found.double(), x.grad, atol=1e-6)
+    assert x.grad is not None and torch.allclose(found.double(), x.grad, atol=1e-6)
     step = torch.zeros_like(images)
     step[1, 0, 0, 1] = 1e-5
     score = (lambda i: log_density(net(i))) if classes is None else (lambda i: class_log_density(net(i), classes))

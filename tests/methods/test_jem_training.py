@@ -85,7 +85,7 @@ def test_an_injected_nan_is_one_recorded_rollback_and_the_run_finishes(whole):
 
 def test_what_a_diverged_segment_did_is_undone():
     """Up to the rollback the run is that of a run which ends there, to the bit: weights, moments and buffer."""
-    kept = {}
+    kept: dict[str, int] = {}
 
     def poisoned_in_the_third_segment(images, generator):
         kept["calls"] = kept.get("calls", 0) + 1

@@ -14,7 +14,8 @@ class Bowl(nn.Module):
 
     def __init__(self, m: float = 0.0) -> None:
         super().__init__()
-        self.inputs, self.m, self.modes = Standardise(0.5, 0.5), nn.Parameter(torch.tensor(m)), []
+        self.inputs, self.m = Standardise(0.5, 0.5), nn.Parameter(torch.tensor(m))
+        self.modes: list[tuple[bool, bool]] = []
 
     def forward(self, images: Tensor) -> Tensor:
         self.modes.append((self.training, self.m.requires_grad))
@@ -42,7 +43,8 @@ def test_eval_mode_and_frozen_weights_while_sampling_and_as_before_after():
 
 def test_no_graph_outlives_the_chains_and_the_start_is_untouched():
     start = torch.rand(2, 1, 2, 2)
-    before, seen = start.clone(), []
+    before = start.clone()
+    seen: list[Tensor] = []
     end = langevin(Bowl(), start, Langevin(steps=4), drawn(), look=seen.append)
     assert torch.equal(start, before) and not end.requires_grad and end.grad_fn is None
     assert len(seen) == 4 and torch.equal(seen[-1], end)

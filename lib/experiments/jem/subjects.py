@@ -65,7 +65,7 @@ class Protocol:
         clip_norm: of the whole gradient; 0 for none. The twins have it too.
         clamp: chains stay in the range of images.
         activation: of the net.
-        precision: of training on a GPU.
+        precision: of the convolutions in training on a GPU; images and log densities are float32 always.
         evaluate_on: split whose images the accuracies are of.
     """
 
@@ -82,7 +82,7 @@ class Protocol:
     clip_norm: float = 1.0
     clamp: bool = True
     activation: str = "silu"
-    precision: str = "float32"
+    precision: str = "bfloat16"
     evaluate_on: str = "test"
 
     def schedule(self, steps: int) -> Schedule:

@@ -18,7 +18,7 @@ from lib.training.batches import Batch
 from lib.training.loop import BatchLoss, supervised
 from lib.training.optimisers import adam
 
-ROUNDS = 9  # of which the median is taken; all sides take turns in each
+ROUNDS = 7  # of which the median is taken; all sides take turns in each
 STEPS = 5  # of SGLD that are timed together
 WAYS = {"weights frozen": langevin, "the obvious way": langevin_the_obvious_way}
 
@@ -69,8 +69,8 @@ def chains(way: Callable[..., Tensor], net: nn.Module, start: Tensor, p: Protoco
 
 
 def a_batch(division: Division, size: int, device: str) -> Batch:
-    """The first training images as a batch; repeated where there are too few."""
-    places = torch.arange(size) % len(division.train)
+    """The first training images as a batch, all where there are too few."""
+    places = torch.arange(min(size, len(division.train)))
     images, labels = division.train.images[places].to(device), division.train.labels[places].to(device)
     images = images.contiguous(memory_format=torch.channels_last)
     return Batch(images, labels, places, 0, torch.Generator())
