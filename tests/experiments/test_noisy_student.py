@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -18,8 +19,9 @@ SETTING: Setting = {
     "labelled_images": 50, "unlabelled_images": 300, "test_images": 200, "labelled_batch": 8, "unlabelled_batch": 24,
     "noise": "shift", "dropout": 0.1, "tested_on": "test",
 }  # fmt: skip
-S, M = {"net": "XXS", "steps": 30}, {"net": "XS", "steps": 20}
-TEACHER = {"net": "XXS", "steps": 40}
+S: dict[str, Any] = {"net": "XXS", "steps": 30}
+M: dict[str, Any] = {"net": "XS", "steps": 20}
+TEACHER: dict[str, Any] = {"net": "XXS", "steps": 40}
 
 
 @pytest.fixture(autouse=True)
