@@ -11,7 +11,7 @@ import torch
 
 from lib.experiments.noisy_student import self_training as arms
 from lib.experiments.noisy_student import self_training_summary as summary
-from lib.experiments.noisy_student.lineages import Setting, of_equal_cost, forward_passes, title
+from lib.experiments.noisy_student.lineages import Setting, forward_passes, of_equal_cost, title
 from lib.methods.self_training import ChanceTeacher, MissingTeacher
 from lib.roots import repository
 
