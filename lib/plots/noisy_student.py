@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def gain_by_arm(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Gain of each arm over its supervised control: every seed a point, the mean with its 90 % interval.
+    """Gain of each arm over the supervised net: every seed a point, the mean with its 90 % interval.
 
     Columns: arm, seed, gain, low, high; fractions, drawn as points of accuracy.
     """
@@ -22,7 +22,7 @@ def gain_by_arm(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.axvline(0, color="0.4", lw=1)
     axes.set_yticks(range(len(arms)), arms, fontsize=9)
     axes.invert_yaxis()
-    axes.set(xlabel="points over the supervised control")
+    axes.set(xlabel="points over the supervised net")
 
 
 def length_curve(frame: "pd.DataFrame", axes: "Axes") -> None:

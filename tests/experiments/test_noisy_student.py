@@ -4,13 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 
 from lib.experiments.noisy_student import self_training as arms
 from lib.experiments.noisy_student import self_training_summary as summary
-from lib.experiments.noisy_student.lineages import Setting, consistency_for, forward_passes, title
+from lib.experiments.noisy_student.lineages import Setting, forward_passes, of_equal_cost, title
 from lib.methods.self_training import ChanceTeacher, MissingTeacher
 from lib.roots import repository
 
@@ -18,8 +19,10 @@ SETTING: Setting = {
     "labelled_images": 50, "unlabelled_images": 300, "test_images": 200, "labelled_batch": 8, "unlabelled_batch": 24,
     "noise": "shift", "dropout": 0.1, "tested_on": "test",
 }  # fmt: skip
-S, M = {"net": "XXS", "steps": 30}, {"net": "XS", "steps": 20}
-TEACHER = {"net": "XXS", "steps": 40}
+S: dict[str, Any] = {"net": "XXS", "steps": 30}
+M: dict[str, Any] = {"net": "XS", "steps": 20}
+CONSISTENT = {"method": "consistency"}
+TEACHER: dict[str, Any] = {"net": "XXS", "steps": 40}
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +45,11 @@ def test_forward_passes_of_a_lineage_are_those_of_all_its_trainings_and_labellin
     assert forward_passes([TEACHER, S], SETTING) == 40 * 32 + 300 + 30 * 32
     assert forward_passes([TEACHER, S, S], SETTING) == 40 * 32 + 2 * (300 + 30 * 32)
     assert forward_passes([M, S | {"method": "distillation"}], SETTING) == 20 * 32 + 50 + 30 * 32
-    rival = consistency_for([TEACHER, S], SETTING)
-    assert abs(forward_passes(rival, SETTING) - forward_passes([TEACHER, S], SETTING)) <= (8 + 2 * 24) / 2
-    assert rival[0]["net"] == "XXS" and len(rival) == 1
+    for rival, per_step in ([S | CONSISTENT], 8 + 2 * 24), ([M, S | {"method": "distillation"}], 8 + 24):
+        equal = of_equal_cost(rival, [TEACHER, S], SETTING)
+        assert equal[:-1] == rival[:-1] and equal[-1] | {"steps": 30} == rival[-1]
+        assert abs(forward_passes(equal, SETTING) - forward_passes([TEACHER, S], SETTING)) <= per_step / 2
+    assert of_equal_cost([M, S], [TEACHER], SETTING)[-1]["steps"] == 11  # (40 - 20) steps less 300 / 32
 
 
 def test_the_parts_of_a_seed_are_disjoint_and_another_seed_tests_on_others():
@@ -87,7 +92,7 @@ def test_rounds_and_rivals_train_and_are_tested():
     assert not torch.equal(first["weights"]["head.1.weight"], second["weights"]["head.1.weight"])
     chosen = net([TEACHER, S | {"selection": "published"}])["chosen"]
     assert chosen % 30 == 0 and chosen <= 300  # 30 of each class that was predicted at all
-    for other in ([S | {"method": "consistency"}], [M, S | {"method": "distillation"}]):
+    for other in ([S | CONSISTENT], [M, S | {"method": "distillation"}]):
         assert 0 <= net(other)["accuracy"] <= 1
 
 
@@ -120,7 +125,7 @@ def test_what_is_judged_is_taken_seed_by_seed():
     assert values["gain of the larger size without it"] == pytest.approx([0.05, 0.1])
     assert values["lead of the larger teacher"] == pytest.approx([0.25, 0.12])
     assert values["forward passes of consistency training over those of self-training"] == [0.0, 0.0]
-    rival = {"consistency": consistency_for(lineages["student"], SETTING)}
+    rival = {"consistency": of_equal_cost([S | CONSISTENT], lineages["student"], SETTING)}
     values = summary.self_training_values(nets | {"consistency": runs(0.5, 0.5)}, lineages | rival, SETTING)
     assert values["accuracy of consistency training"] == [0.5, 0.5]
     assert all(ratio >= 0.95 for ratio in values["forward passes of consistency training over those of self-training"])

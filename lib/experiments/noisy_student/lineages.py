@@ -51,7 +51,8 @@ def forward_passes(lineage: Lineage, setting: Setting) -> int:
     )
 
 
-def consistency_for(lineage: Lineage, setting: Setting) -> Lineage:
-    """Consistency training of the last net of a lineage, with as many forward passes as the whole lineage."""
-    plan: Plan = {"net": lineage[-1]["net"], "steps": 1, "method": "consistency"}
-    return [plan | {"steps": max(1, round(forward_passes(lineage, setting) / forward_passes([plan], setting)))}]
+def of_equal_cost(rival: Lineage, lineage: Lineage, setting: Setting) -> Lineage:
+    """`rival` with so many steps of its last training that it makes as many forward passes as `lineage` does."""
+    none, one = (forward_passes([*rival[:-1], rival[-1] | {"steps": steps}], setting) for steps in (0, 1))
+    steps = round((forward_passes(lineage, setting) - none) / (one - none))
+    return [*rival[:-1], rival[-1] | {"steps": max(1, steps)}]

@@ -31,12 +31,12 @@ def gain(nets: Nets, name: str) -> list[float]:
 
 
 def by_arm(nets: Nets) -> dict[str, dict[str, list[float]]]:
-    """Accuracy, gain over the supervised control, and how many of the pseudo-labels learnt from were right."""
+    """Accuracy, gain over the supervised net, and how many of the pseudo-labels learnt from were right."""
     rows = {}
     for name, net in nets.items():
         rows[name] = {"accuracy": column(net, "accuracy")}
         if name != "supervised":
-            rows[name]["gain over its supervised control"] = gain(nets, name)
+            rows[name]["over the supervised net"] = gain(nets, name)
         if "label accuracy" in net[0]:
             rows[name]["right pseudo-labels"] = column(net, "label accuracy")
     return rows
