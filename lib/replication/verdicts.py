@@ -117,7 +117,8 @@ class Verdict:
     def text(self) -> str:
         """Status, figures and reason, without the claim's id."""
         reason = "" if self.status == PARTLY else self.reason
-        told = "; ".join(filter(None, [self.figures(), reason, *(f"stand-in data {name}" for name in self.stand_in)]))
+        stand_in = f"stand-in data {', '.join(self.stand_in)}" if self.stand_in else ""
+        told = "; ".join(filter(None, [self.figures(), reason, stand_in]))
         return f"{self.label}: {told}" if told else self.label
 
     def __str__(self) -> str:
