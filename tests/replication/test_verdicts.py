@@ -494,7 +494,7 @@ def test_a_smaller_is_better_quantity_is_shown_as_measured():
 def test_a_stand_in_is_named_in_every_row():
     verdict = judge(claim("direction"), {"a": [1.0] * 3, "b": [0.0] * 3}, {"fake:cifar10", "digits", "cifar100"})
     assert verdict.stand_in == ("digits", "fake:cifar10")
-    assert "stand-in data fake:cifar10" in str(verdict)
+    assert "stand-in data digits, fake:cifar10" in str(verdict)
 
 
 def test_the_embedded_sets_are_those_that_the_data_room_makes_without_a_download():
