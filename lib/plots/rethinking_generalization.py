@@ -56,8 +56,9 @@ def training_loss(frame: "pd.DataFrame", axes: "Axes") -> None:
     colours = _colours(frame["condition"])
     for source, style in (("paper", "--"), ("this run", "-")):
         lines = frame[frame["source"] == source].groupby(["condition", "epoch"], sort=False)["loss"].mean()
-        for condition, losses in lines.groupby(level="condition", sort=False):
-            label = str(condition) if source == "this run" else None
+        for name, losses in lines.groupby(level="condition", sort=False):
+            condition = str(name)
+            label = condition if source == "this run" else None
             width = 2.0 if source == "this run" else 0.9
             epochs = losses.index.get_level_values("epoch")
             axes.plot(epochs, losses, style, lw=width, color=colours[condition], label=label)
@@ -94,8 +95,9 @@ def _against_p(frame: "pd.DataFrame", quantity: str, axes: "Axes") -> None:
         seeds = lines.groupby("p")[quantity].agg(["mean", "min", "max"])
         bars = [seeds["mean"] - seeds["min"], seeds["max"] - seeds["mean"]]
         marker = "s" if str(name).endswith(CORRUPTED) else "o"
-        style = {"color": colours[str(name).removesuffix(CORRUPTED)], "marker": marker, "ms": 5, "capsize": 2}
-        axes.errorbar(seeds.index, seeds["mean"], yerr=bars, label=str(name), **style)
+        colour = colours[str(name).removesuffix(CORRUPTED)]
+        means = seeds["mean"]
+        axes.errorbar(means.index, means, bars, label=str(name), color=colour, marker=marker, ms=5, capsize=2)
     for name, lines in paper.groupby("name", sort=False):
         axes.plot(lines["p"], lines[quantity], "--", lw=0.9, color=colours[str(name)], label=f"the paper, {name}")
 

@@ -1,10 +1,13 @@
 """The drawings of the random-label page, and the sliders over its curves."""
 
+from typing import Any
+
 import matplotlib
 
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -42,7 +45,7 @@ def test_against_p_the_papers_lines_are_dashed_and_ours_have_bars_to_the_seeds()
     (paper,) = [line for line in axes.lines if line.get_label() == "the paper, Inception"]
     assert paper.get_linestyle() == "--"
     ours = axes.containers[0]
-    assert list(ours[0].get_ydata()) == pytest.approx([0.05, 1.05])
+    assert np.asarray(ours[0].get_ydata()).tolist() == pytest.approx([0.05, 1.05])
     plots.relative_time(frame.rename(columns={"test error": "time over true"}), axes)
 
 
@@ -52,7 +55,7 @@ def test_the_loss_of_every_condition_is_drawn_and_survives_a_frame_of_the_paper_
     _, axes = plt.subplots()
     plots.training_loss(frame, axes)
     ours = next(line for line in axes.lines if line.get_label() == "gaussian")
-    assert list(ours.get_ydata()) == [0.5]
+    assert np.asarray(ours.get_ydata()).tolist() == [0.5]
     plots.training_loss(frame[frame["source"] == "paper"], axes)
 
 
@@ -61,7 +64,8 @@ def test_a_slice_of_the_curves(shown):
     left, right = shown[0].axes
     assert left.get_title() == "mlp 1x512, p = 0.5" and right.get_title() == "after 2 epochs"  # the last recorded one
     train = next(line for line in right.lines if line.get_label() == "train error")
-    assert list(train.get_xdata()) == [0.0, 0.5, 1.0] and list(train.get_ydata()) == [0.25] * 3
+    assert np.asarray(train.get_xdata()).tolist() == [0.0, 0.5, 1.0]
+    assert np.asarray(train.get_ydata()).tolist() == [0.25] * 3
     plots.curves_until(CURVES, "mlp 1x512", p=0.0, epoch=0)
     assert shown[1].axes[1].get_title() == "after 1 epochs"
     _, axes = plt.subplots()
@@ -70,7 +74,7 @@ def test_a_slice_of_the_curves(shown):
 
 
 def test_a_page_written_by_the_runner_holds_a_picture_and_no_widget(shown, monkeypatch):
-    displayed = []
+    displayed: list[Any] = []
     monkeypatch.setattr("IPython.display.display", displayed.append)
     monkeypatch.setenv("REPLICATION_RESULT", "result.json")
     plots.explore_curves(CURVES)
@@ -78,7 +82,8 @@ def test_a_page_written_by_the_runner_holds_a_picture_and_no_widget(shown, monke
 
 
 def test_moving_a_slider_redraws_the_recorded_curves(monkeypatch):
-    displayed, drawn = [], []
+    displayed: list[Any] = []
+    drawn: list[dict[str, Any]] = []
     monkeypatch.setattr("IPython.display.display", displayed.append)
     monkeypatch.setattr(plots, "curves_until", lambda frame, **chosen: drawn.append(chosen))
     monkeypatch.delenv("REPLICATION_RESULT", raising=False)

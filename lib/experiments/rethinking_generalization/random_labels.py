@@ -99,7 +99,8 @@ def input_corruption(
 
 def corruptions(images: Tensor, generator: torch.Generator) -> dict[str, Corruption]:
     """The paper's three corruptions of the input (section 2.1), by the name of the curve in figure 1a."""
-    permutation = spatial_permutation(*images.shape[2:], generator)  # one for all images of train and test
+    # One permutation for all images of train and test.
+    permutation = spatial_permutation(*images.shape[2:], generator)  # type: ignore[call-arg]
     return {
         "shuffled pixels": partial(shuffled_pixels, permutation=permutation),
         "random pixels": partial(random_pixels, generator=generator),  # another one for every image

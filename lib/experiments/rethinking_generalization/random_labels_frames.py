@@ -1,6 +1,7 @@
 """The tidy frames that the figures of `1-random-labels` draw; what they show is kept with the recorded results."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -10,7 +11,7 @@ from lib.replication.claims import Exhibit
 
 def loss_frame(conditions: Sequence[Mapping[str, Run]], paper: Exhibit, points: int = 60) -> pd.DataFrame:
     """A tidy frame of figure 1a: mean training loss per epoch, ours and the paper's."""
-    lines = []
+    lines: list[tuple[Any, ...]] = []
     for seed, runs in enumerate(conditions):
         for name, run in runs.items():
             means = run["losses"].double().reshape(-1, run["steps per epoch"]).mean(dim=1)
@@ -28,7 +29,7 @@ def against_p_frame(
     measured: Mapping[str, Mapping[str, Sequence[float]]], paper: Exhibit, quantity: str
 ) -> pd.DataFrame:
     """A tidy frame of something against p: name -> p -> values per seed, and the paper's curves of that exhibit."""
-    lines = [
+    lines: list[tuple[Any, ...]] = [
         ("this run", name, seed, float(p), value)
         for name, levels in measured.items()
         for p, values in levels.items()
