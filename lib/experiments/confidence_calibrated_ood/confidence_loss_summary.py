@@ -29,7 +29,6 @@ TITLES = {
     "tiny-imagenet-32": "TinyImageNet",
     "lsun": "LSUN",
     "textures-sample": "textures",
-    "textures": "textures",
     "mnist": "coloured MNIST",
     "gaussian": "Gaussian noise",
     "uniform": "uniform noise",
@@ -43,6 +42,14 @@ PAGE = ("CE", "CEx", "KL broad", "KL few", "KL narrow", "KL noise")  # what the 
 def tnr95(inside: Any, outside: Any) -> float:
     """Share of OOD images that are rejected where 95 % of the in-distribution ones are accepted."""
     return 1 - fpr_at_tpr(inside, outside, positive="id")
+
+
+METRICS: dict[str, Metric] = {"TNR95": tnr95, "AUROC": auroc, "det. acc.": detection_accuracy}
+SWEPT: dict[str, Metric] = {
+    "TNR95": lambda inside, outside: sweep_2018(inside, outside).tnr_at_tpr95,
+    "AUROC": lambda inside, outside: sweep_2018(inside, outside).auroc,
+    "det. acc.": lambda inside, outside: sweep_2018(inside, outside).detection_accuracy,
+}
 
 
 def sets_of(runs: Sequence[Run], *roles: str) -> list[str]:
@@ -86,13 +93,12 @@ def table_1(nets: Nets, dataset: str) -> dict[str, Columns]:
     """The paper's table 1: cross-entropy against the confidence loss with the narrow set, both seen and unseen."""
     inside = f"{TITLES.get(dataset, dataset)} in"
     pair = {"CE": nets["CE"], "KL": nets["KL narrow"]}
-    rows: dict[str, Columns] = {inside: {f"accuracy, {loss}": test_accuracy(runs) for loss, runs in pair.items()}}
-    metrics = {"TNR95": tnr95, "AUROC": auroc, "det. acc.": detection_accuracy}
+    rows = {inside: {f"accuracy, {loss}": test_accuracy(runs) for loss, runs in pair.items()}}
     for name in sets_of(nets["CE"]):
         row = f"{inside}, {title(name)}{' (seen)' if name.startswith('narrow/') else ''}"
         rows[row] = {
             f"{column}, {loss}": per_seed(runs, metric, name)
-            for column, metric in metrics.items()
+            for column, metric in METRICS.items()
             for loss, runs in pair.items()
         }
     return rows
@@ -159,32 +165,29 @@ def roc_frame(nets: Nets, points: int = 41) -> Any:
 
 
 def _roc(run: Run, name: str, grid: Any) -> Any:
-    tp, fp = curve(softmax_score(run["logits"]["test"]), softmax_score(run["logits"][name])).accepted("id")
+    tp, fp = curve(*(softmax_score(run["logits"][place]) for place in ("test", name))).accepted("id")
     return np.interp(grid, fp / fp[-1], tp / tp[-1])
 
 
 def evaluators(runs: Sequence[Run], factors: Sequence[int] = (1, 4, 16)) -> dict[str, Columns]:
     """Exact metrics and the 2018 evaluator on the near sets, for nets as sure of themselves as their logits times k."""
-    rows = {}
-    for k in factors:
+    return {f"logits x {k}": _both_evaluators(runs, k) for k in factors}
 
-        def largest(logits: Tensor, k: int = k) -> Tensor:
-            return (k * logits).softmax(dim=1).amax(dim=1)  # float32, as the released evaluator is given it
 
-        def exact(logits: Tensor, k: int = k) -> Tensor:
-            return softmax_score(k * logits.double())
+def _both_evaluators(runs: Sequence[Run], k: int) -> Columns:
+    """The 2018 evaluator is given the largest probability in float32, the exact one a score that cannot saturate."""
 
-        swept = {
-            "AUROC": lambda a, b: sweep_2018(a, b).auroc,
-            "det. acc.": lambda a, b: sweep_2018(a, b).detection_accuracy,
-            "TNR95": lambda a, b: sweep_2018(a, b).tnr_at_tpr95,
-        }
-        row: Columns = {}
-        for name, metric in {"AUROC": auroc, "det. acc.": detection_accuracy, "TNR95": tnr95}.items():
-            row[f"{name}, exact"] = per_seed(runs, metric, "near/", score=exact)
-            row[f"{name}, 2018"] = per_seed(runs, swept[name], "near/", score=largest)
-        rows[f"logits x {k}"] = row
-    return rows
+    def exact(logits: Tensor) -> Tensor:
+        return softmax_score(k * logits.double())
+
+    def largest(logits: Tensor) -> Tensor:
+        return (k * logits).softmax(dim=1).amax(dim=1)
+
+    columns: Columns = {}
+    for name, metric in METRICS.items():
+        columns[f"{name}, exact"] = per_seed(runs, metric, "near/", score=exact)
+        columns[f"{name}, 2018"] = per_seed(runs, SWEPT[name], "near/", score=largest)
+    return columns
 
 
 def price(nets: Nets) -> dict[str, Columns]:
