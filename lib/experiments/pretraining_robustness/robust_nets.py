@@ -51,8 +51,8 @@ class Recipe(NamedTuple):
 
 
 def cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The small net: 32x32 images with widths 24-48-96, 8x8 images with 16-32-64 and smaller strides."""
-    widths, strides = ((24, 48, 96), (2, 2, 2)) if shape[-1] >= 28 else ((16, 32, 64), (2, 1, 2))
+    """The small net: 32x32 images with widths 24-48-96, 8x8 images with 8-16-32 and smaller strides."""
+    widths, strides = ((24, 48, 96), (2, 2, 2)) if shape[-1] >= 28 else ((8, 16, 32), (2, 1, 2))
     return small_cnn(classes, widths, shape[0], strides=strides)
 
 
