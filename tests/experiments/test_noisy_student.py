@@ -36,7 +36,13 @@ def net(lineage, seed=0):
 
 def test_titles_tell_lineages_apart():
     assert title([TEACHER, S | {"labels": "hard"}]) == "XXS 40 > XXS 30 labels hard"
-    variants = [{}, {"noise": False}, {"weighting": "code"}, {"selection": "code"}, {"method": "distillation"}]
+    variants: list[dict[str, Any]] = [
+        {},
+        {"noise": False},
+        {"weighting": "code"},
+        {"selection": "code"},
+        {"method": "distillation"},
+    ]
     assert len({title([TEACHER, S | variant]) for variant in variants}) == len(variants)
 
 
