@@ -95,7 +95,7 @@ def test_a_teacher_is_loaded_and_the_weights_of_another_net_are_refused(tmp_path
     loaded = load_teacher(fresh, tmp_path / "teacher.safetensors")
     assert loaded is fresh and not loaded.training
     assert torch.equal(loaded.weight, trained.weight)
-    with pytest.raises(MissingTeacher, match="not this teacher.s; build the net"):
+    with pytest.raises(MissingTeacher, match=r"not this teacher.s; build the net"):
         load_teacher(nn.Linear(4, 2), trained.state_dict())
 
 
