@@ -1,4 +1,4 @@
-"""What `2-confidence-loss` makes of the nets' logits: tables, frames of its figures, judged quantities.
+"""What `2-confidence-loss` makes of the nets' logits: the rows of its tables and the frames of its figures.
 
 A run is what `confidence_loss.classifier` returns for one seed; `nets` maps the training to the runs of its seeds.
 """
@@ -25,8 +25,7 @@ TITLES = {
     "cifar100": "CIFAR-100",
     "svhn": "SVHN",
     "svhn-sample": "SVHN",
-    "tiny-imagenet-pretrain": "TinyImageNet",
-    "tiny-imagenet-32": "TinyImageNet",
+    **dict.fromkeys(("tiny-imagenet-pretrain", "tiny-imagenet-32"), "TinyImageNet"),
     "lsun": "LSUN",
     "textures-sample": "textures",
     "mnist": "coloured MNIST",
@@ -36,6 +35,15 @@ TITLES = {
 }
 # The set that each training has seen images of.
 SEEN = {"KL broad": "broad/", "KL few": "broad/", "KL narrow": "narrow/", "KL noise": f"noise/{SEEN_NOISE}"}
+ROLES = {
+    "broad set": ("broad/",),
+    "near sets": ("near/",),
+    "narrow set": ("narrow/",),
+    "far sets": ("far/",),
+    "Gaussian noise": (f"noise/{SEEN_NOISE}",),
+    "other noise": ("noise/uniform", "noise/rademacher", "noise/blobs"),
+}
+PICTURES_AND_GAUSSIAN = ("broad/", "near/", "narrow/", "far/", f"noise/{SEEN_NOISE}")
 PAGE = ("CE", "CEx", "KL broad", "KL few", "KL narrow", "KL noise")  # what the comparisons show
 
 
@@ -94,26 +102,26 @@ def table_1(nets: Nets, dataset: str) -> dict[str, Columns]:
     inside = f"{TITLES.get(dataset, dataset)} in"
     pair = {"CE": nets["CE"], "KL": nets["KL narrow"]}
     rows = {inside: {f"accuracy, {loss}": test_accuracy(runs) for loss, runs in pair.items()}}
-    for name in sets_of(nets["CE"]):
+    for name in sets_of(nets["CE"], *PICTURES_AND_GAUSSIAN):
         row = f"{inside}, {title(name)}{' (seen)' if name.startswith('narrow/') else ''}"
         rows[row] = {
-            f"{column}, {loss}": per_seed(runs, metric, name)
-            for column, metric in METRICS.items()
+            f"{column}, {loss}": per_seed(runs, METRICS[column], name)
+            for column in ("TNR95", "det. acc.")
             for loss, runs in pair.items()
         }
     return rows
 
 
 def by_role(nets: Nets) -> dict[str, Columns]:
-    """AUROC by role of the set; what a training has seen stands in a column of its own, never in a mean."""
+    """AUROC by role of the set; what a training has seen is marked and never in a mean with what it has not."""
     rows: dict[str, Columns] = {}
-    for name in PAGE:
-        runs, seen = nets[name], SEEN.get(name, "none")
-        rows[name] = {f"seen: {title(sets_of(runs, seen)[0])}": per_seed(runs, auroc, seen)} if name in SEEN else {}
-        for role in ("broad/", "near/", "narrow/", "far/", "noise/"):
-            unseen = [place for place in sets_of(runs, role) if not place.startswith(seen)]
-            if unseen:
-                rows[name]["unseen: " + ", ".join(map(title, unseen))] = per_seed(runs, auroc, *unseen)
+    for training in PAGE:
+        runs, seen = nets[training], SEEN.get(training, "none")
+        rows[training] = {
+            f"{role} (seen)" if places[0].startswith(seen) else role: per_seed(runs, auroc, *places)
+            for role, beginnings in ROLES.items()
+            if (places := sets_of(runs, *beginnings))
+        }
     return rows
 
 
@@ -125,7 +133,7 @@ def set_frame(nets: Nets) -> Any:
         {"training": training, "set": title(name), "seed": seed, "AUROC": value,
          "seen": name.startswith(SEEN.get(training, "none"))}
         for training in PAGE
-        for name in sets_of(nets[training], "broad/", "near/", "narrow/", "far/", f"noise/{SEEN_NOISE}")
+        for name in sets_of(nets[training], *PICTURES_AND_GAUSSIAN)
         for seed, value in enumerate(per_seed(nets[training], auroc, name))
     ]  # fmt: skip
     return pd.DataFrame(lines)
@@ -240,62 +248,3 @@ def batch_norm(nets: Nets) -> dict[str, Columns]:
         }
         for training in ("CE", "KL broad", "KL noise", "KL noise, two passes")
     }
-
-
-def confidence_values(nets: Nets, svhn: Nets) -> Columns:
-    """The quantities that C1 and C3 to C6 are judged by, one value per seed.
-
-    Args:
-        nets: training -> runs, with the main set in-distribution.
-        svhn: the same with SVHN in-distribution; empty where that is not run.
-    """
-    values = _accepted(nets) | _transfer(nets) | _accuracies(nets, svhn) | _realism(nets)
-    if svhn:
-        for name in ("KL broad", "CE"):
-            values[f"SVHN-in TNR95 with {name}"] = per_seed(svhn[name], tnr95, "near/")
-            values[f"SVHN-in noise TNR95 with {name}"] = per_seed(svhn[name], tnr95, "noise/")
-    return values
-
-
-def _accepted(nets: Nets) -> Columns:
-    """C1: what nets without outliers accept; to them every set is unseen."""
-    roles = {"pictures accepted by {}/near": ("near/",), "pictures accepted by {}/far": ("narrow/", "far/"),
-             "noise accepted by {}": ("noise/",)}  # fmt: skip
-    return {
-        quantity.format(name): [1 - share for share in per_seed(nets[name], tnr95, *places)]
-        for quantity, places in roles.items()
-        for name in ("CE", "CEx")
-    }
-
-
-def _transfer(nets: Nets) -> Columns:
-    """C4: what outliers of the narrow set bring on that set, and on sets that are not seen."""
-    far = sets_of(nets["CE"], "far/")
-    values = {
-        "seen TNR95 with KL narrow": per_seed(nets["KL narrow"], tnr95, "narrow/"),
-        "far sets beside the seen one": [float(len(far))] * len(nets["CE"]),
-    }
-    for role in ("near", "noise", *(["far"] if far else [])):
-        for name in ("CE", "CEx", "KL narrow"):
-            values[f"{role} TNR95 with {name}"] = per_seed(nets[name], tnr95, f"{role}/")
-    return values
-
-
-def _accuracies(nets: Nets, svhn: Nets) -> Columns:
-    """C5: accuracy with and without the KL term, for every kind of outliers."""
-    pairs = {"narrow outliers": (nets, "KL narrow"), "broad outliers": (nets, "KL broad")}
-    pairs |= {"svhn in": (svhn, "KL broad")} if svhn else {}
-    values: Columns = {"lowest accuracy with CE": test_accuracy(nets["CE"])}
-    for part, (own, training) in pairs.items():
-        values[f"accuracy with the KL term/{part}"] = test_accuracy(own[training])
-        values |= {f"accuracy with {name}/{part}": test_accuracy(own[name]) for name in ("CE", "CEx")}
-    return values
-
-
-def _realism(nets: Nets) -> Columns:
-    """C6: real images against noise as outliers, on pictures that neither net has seen."""
-    values = {"seen AUROC with KL noise": per_seed(nets["KL noise"], auroc, f"noise/{SEEN_NOISE}")}
-    for name in ("KL broad", "KL few", "KL noise"):
-        values[f"AUROC with {name}/near"] = per_seed(nets[name], auroc, "near/")
-        values[f"AUROC with {name}/far"] = per_seed(nets[name], auroc, "narrow/", "far/")
-    return values

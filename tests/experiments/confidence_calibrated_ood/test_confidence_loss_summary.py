@@ -1,30 +1,12 @@
 import numpy as np
 import pytest
-import torch
 
 from lib.experiments.confidence_calibrated_ood import confidence_loss_summary as summary
 from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS
 from lib.metrics.detection import auroc
 from lib.replication.claims import read_paper
-from lib.replication.verdicts import NOT_TESTABLE, judge
 from lib.roots import repository
-
-SETS = ["test", "validation", "test, batch statistics", "broad/cifar100", "narrow/svhn-sample"]
-SETS += ["near/tiny-imagenet-pretrain", "far/mnist", "noise/gaussian", "noise/uniform"]
-
-
-def run(seed, sure=4.0, far=True):
-    """Logits that are sure of the right class inside, and of nothing much outside."""
-    generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(3, (200,), generator=generator)
-    logits = {}
-    for name in SETS:
-        noise = torch.randn(200, 3, generator=generator)
-        inside = not name.partition("/")[2]
-        logits[name] = noise + (sure * torch.nn.functional.one_hot(labels, 3) if inside else 0)
-    if not far:
-        del logits["far/mnist"]
-    return {"logits": logits, "labels": {"test": labels, "validation": labels}, "cpu seconds": 1.0}
+from tests.experiments.confidence_calibrated_ood.logits import run
 
 
 @pytest.fixture
@@ -47,13 +29,11 @@ def test_a_metric_is_a_mean_over_the_sets_of_a_role(nets):
 
 def test_seen_and_unseen_never_share_a_column(nets):
     rows = summary.by_role(nets)
-    assert list(rows["CE"]) == [
-        *("unseen: CIFAR-100", "unseen: TinyImageNet", "unseen: SVHN", "unseen: coloured MNIST"),
-        "unseen: Gaussian noise, uniform noise",
-    ]
-    for training, kind in {"KL broad": "CIFAR-100", "KL narrow": "SVHN", "KL noise": "Gaussian noise"}.items():
-        assert f"seen: {kind}" in rows[training]
-        assert not any(kind in column for column in rows[training] if column.startswith("unseen"))
+    roles = ["broad set", "near sets", "narrow set", "far sets", "Gaussian noise", "other noise"]
+    seen = {"KL broad": "broad set", "KL few": "broad set", "KL narrow": "narrow set", "KL noise": "Gaussian noise"}
+    for training, columns in rows.items():
+        assert list(columns) == [f"{role} (seen)" if seen.get(training) == role else role for role in roles]
+    np.testing.assert_allclose(rows["CE"]["other noise"], summary.per_seed(nets["CE"], auroc, "noise/uniform"))
     frame = summary.set_frame(nets)
     assert set(frame[frame["seen"]]["set"]) == {"CIFAR-100", "SVHN", "Gaussian noise"}
     assert not frame[frame["training"].isin(["CE", "CEx"])]["seen"].any()
@@ -87,17 +67,3 @@ def test_histograms_and_roc_are_shares(nets):
     np.testing.assert_allclose(frame.groupby(["training", "set"])["share"].sum(), 1)
     curves = summary.roc_frame(nets)
     assert (curves.groupby("training")["TPR"].max() == 1).all() and (curves["TPR"] >= 0).all()
-
-
-@pytest.mark.parametrize(("svhn_in", "far"), [(False, True), (True, True), (False, False)])
-def test_every_rule_of_the_notebook_finds_its_quantities(svhn_in, far):
-    nets = {name: [run(seed, sure=40.0, far=far) for seed in range(3)] for name in TRAININGS}  # all gates open
-    svhn = {name: nets[name] for name in ("CE", "CEx", "KL broad")} if svhn_in else {}
-    values = summary.confidence_values(nets, svhn)
-    paper = read_paper(repository() / "papers" / "confidence-calibrated-OOD")
-    claims = [claim for claim in paper.claims.values() if claim.notebook == 2]
-    verdicts = {claim.id: judge(claim, values, {"cifar10", *(["svhn"] if svhn_in else [])}) for claim in claims}
-    untestable = {name for name, verdict in verdicts.items() if verdict.status == NOT_TESTABLE}
-    assert list(verdicts) == ["C1", "C1b", "C3", "C3b", "C4", "C4b", "C4c", "C5", "C6"]
-    assert untestable == (set() if svhn_in else {"C3", "C3b"}) | (set() if far else {"C4b"})
-    assert far or "far sets beside the seen one is 0" in verdicts["C4b"].reason

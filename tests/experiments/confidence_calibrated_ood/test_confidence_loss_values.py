@@ -1,0 +1,31 @@
+import pytest
+
+from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS
+from lib.experiments.confidence_calibrated_ood.confidence_loss_summary import per_seed, tnr95
+from lib.experiments.confidence_calibrated_ood.confidence_loss_values import confidence_values
+from lib.replication.claims import read_paper
+from lib.replication.verdicts import NOT_TESTABLE, judge
+from lib.roots import repository
+from tests.experiments.confidence_calibrated_ood.logits import run
+
+
+@pytest.mark.parametrize(("svhn_in", "far"), [(False, True), (True, True), (False, False)])
+def test_every_rule_of_the_notebook_finds_its_quantities(svhn_in, far):
+    nets = {name: [run(seed, sure=40.0, far=far) for seed in range(3)] for name in TRAININGS}  # all gates open
+    svhn = {name: nets[name] for name in ("CE", "CEx", "KL broad")} if svhn_in else {}
+    values = confidence_values(nets, svhn)
+    paper = read_paper(repository() / "papers" / "confidence-calibrated-OOD")
+    claims = [claim for claim in paper.claims.values() if claim.notebook == 2]
+    verdicts = {claim.id: judge(claim, values, {"cifar10", *(["svhn"] if svhn_in else [])}) for claim in claims}
+    untestable = {name for name, verdict in verdicts.items() if verdict.status == NOT_TESTABLE}
+    assert list(verdicts) == ["C1", "C1b", "C3", "C3b", "C4", "C4b", "C4c", "C5", "C6"]
+    assert untestable == (set() if svhn_in else {"C3", "C3b"}) | (set() if far else {"C4b"})
+    assert far or "far sets beside the seen one is 0" in verdicts["C4b"].reason
+
+
+def test_what_is_accepted_is_what_is_not_rejected():
+    nets = {name: [run(10 * i + seed) for seed in range(3)] for i, name in enumerate(TRAININGS)}
+    values = confidence_values(nets, {})
+    rejected = per_seed(nets["CEx"], tnr95, "narrow/", "far/")
+    assert values["pictures accepted by CEx/far"] == [1 - share for share in rejected]
+    assert values["far TNR95 with CEx"] == per_seed(nets["CEx"], tnr95, "far/")  # without the set that may be seen
