@@ -16,17 +16,14 @@ def over_fitting(frame: "pd.DataFrame", axes: "Axes") -> None:
     """
     import seaborn as sns
 
-    colours = dict(
-        zip(["scratch, training images", "scratch, held-out images", TUNED], sns.color_palette(), strict=False)
-    )
-    for (name, _), line in frame[frame["images"] != TUNED].groupby(["images", "seed"], sort=False):
-        first = not any(text == name for text in axes.get_legend_handles_labels()[1])
-        axes.plot(
-            line["step"], line["accuracy"], "o-", ms=3.5, lw=1.3, color=colours[name], label=name if first else None
-        )
+    colours = sns.color_palette()
+    for colour, name in zip(colours, ["scratch, training images", "scratch, held-out images"], strict=False):
+        for number, (_, line) in enumerate(frame[frame["images"] == name].groupby("seed")):
+            label = None if number else name
+            axes.plot(line["step"], line["accuracy"], "o-", ms=3.5, lw=1.3, color=colour, label=label)
     tuned = frame[frame["images"] == TUNED]
-    axes.plot(tuned["step"], tuned["accuracy"], "*", ms=11, color=colours[TUNED], label=TUNED, zorder=5)
-    axes.axhline(tuned["accuracy"].mean(), ls="--", lw=1, color=colours[TUNED])
+    axes.plot(tuned["step"], tuned["accuracy"], "*", ms=11, color=colours[2], label=TUNED, zorder=5)
+    axes.axhline(tuned["accuracy"].mean(), ls="--", lw=1, color=colours[2])
     axes.set(xlabel="steps of adversarial training on the target", ylabel="accuracy under PGD-10", ylim=(0, 1))
     axes.legend(fontsize=8)
 

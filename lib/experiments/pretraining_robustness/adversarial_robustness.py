@@ -138,7 +138,7 @@ def scratch(
     seen = images.take(torch.arange(min(len(images), len(held_out))))
     loss = {"eps": eps, "steps": attack_steps, "as_published": as_published}
     model = new_net(net, images, derived_seed(seed, 5))
-    keep, look = watch(held_out, seen, eps, seed, every=max(1, steps // looks) if looks else steps)
+    keep, look = watch(held_out, seen, eps, seed, every=-(-steps // looks) if looks else steps)
     history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=batch_size, loss=loss,
                   seed=derived_seed(seed, 6), device=device, hooks=[look], keep=keep,
                   checkpoint=checkpoint)  # fmt: skip

@@ -48,14 +48,14 @@ def radius_frame(curves: dict[str, Runs]) -> Any:
 
 
 def flags(runs: dict[str, Runs], name: str) -> str:
-    """One line for each net: the flags of one kind that any seed raised, with the number of seeds."""
+    """One line for each net: the flags of one kind that any seed raised, with the number of seeds; or "not run"."""
     lines = []
     for net, per_seed in runs.items():
         raised = [flag for run in per_seed for flag in run.get(name, ())]
         counted = [f"{flag} ({raised.count(flag)} of {len(per_seed)} seeds)" for flag in sorted(set(raised))]
         if any(name in run for run in per_seed):
             lines.append(f"{net}: {', '.join(counted) or 'none'}")
-    return "\n".join(lines)
+    return "\n".join(lines) or "not run"
 
 
 def values(measured: dict[str, Runs], from_sources: dict[str, Runs], all_sources: Sequence[str]) -> dict[str, Any]:
