@@ -80,4 +80,4 @@ def test_the_callback_draws_every_step(monkeypatch):
     film[2] = 255
     jem.scene(film, np.arange(6.0).reshape(3, 2), 2)
     (axes,) = shown
-    assert len(axes) == 3 and (axes[0].images[0].get_array() == 255).all()
+    assert len(axes) == 3 and np.all(np.asarray(axes[0].images[0].get_array()) == 255)
