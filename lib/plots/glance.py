@@ -26,6 +26,7 @@ MEANINGS = {
 }
 LIMIT = 30.0  # margins; what lies further out is drawn at the edge
 ROW, WIDTH = 0.21, 2.7  # inches for each claim, and for each panel
+LEGEND = 9.0  # inches that the legend needs
 
 
 def claims_of_a_paper(frame: "pd.DataFrame", axes: "Axes", rows: int) -> None:
@@ -59,7 +60,7 @@ def results_at_a_glance(frame: "pd.DataFrame", path: Path, key: str) -> None:
     papers = list(frame["paper"].unique())
     rows = frame.groupby("paper").size().max()
     with plt.rc_context({"svg.hashsalt": "five-papers", "svg.fonttype": "none"}):
-        size = (WIDTH * len(papers), ROW * rows + 1.5)
+        size = (max(WIDTH * len(papers), LEGEND), ROW * rows + 1.5)
         figure, places = plt.subplots(1, len(papers), figsize=size, squeeze=False, layout="constrained")
         for name, axes in zip(papers, places[0], strict=True):
             claims_of_a_paper(frame[frame["paper"] == name], axes, rows)
