@@ -4,7 +4,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lib.plots.panels import theme
+from lib.plots.panels import show, theme
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -154,8 +154,7 @@ def curves_until(frame: "pd.DataFrame", learner: str, p: float, epoch: int) -> N
     left.set(xlabel="epoch", ylabel="error", ylim=(-0.03, 1.03), title=f"{learner}, p = {p:g}")
     right.set(xlabel="share of corrupted labels p", title=f"after {there:g} epochs")
     right.legend(fontsize=8)
-    plt.show()
-    plt.close(figure)
+    show(figure, f"figure: {learner}, p = {p:g}, {there:g} epochs")
 
 
 def explore_curves(frame: "pd.DataFrame") -> None:

@@ -112,7 +112,9 @@ def _clean(output: dict[str, Any], count: int) -> dict[str, Any]:
 
 
 def _kind(output: dict[str, Any]) -> list[str]:
-    return [output["output_type"], *sorted(output.get("data", {}))]
+    """What an output holds; two pictures are of a kind if they say that they show the same."""
+    data = output.get("data", {})
+    return [output["output_type"], *sorted(data), "".join(data["text/plain"]) if "image/png" in data else ""]
 
 
 def numbers(result: Result) -> dict[str, float]:

@@ -29,7 +29,7 @@ CURVES = pd.DataFrame(
 def shown(monkeypatch):
     """Figures as they are when they are shown."""
     figures = []
-    monkeypatch.setattr(plt, "show", lambda: figures.append(plt.gcf()))
+    monkeypatch.setattr(plots, "show", lambda figure, about: figures.append(figure))
     return figures
 
 

@@ -1,6 +1,9 @@
 """What counts as a changed number, and what is only a measured time."""
 
-from lib.replication.record import changed_numbers, numbers
+import json
+
+from lib.replication.notebooks import Notebook
+from lib.replication.record import changed_numbers, numbers, with_outputs
 
 TABLE = {"row": ["a", "a"], "column": ["error", "build seconds"], "seed": [0, 0], "value": [0.5, 3.0]}
 
@@ -23,3 +26,22 @@ def test_a_changed_a_new_and_a_missing_number_are_named():
     without = _result() | {"values": {}}
     assert changed_numbers(without, _result()) == ["gap[0]: None -> 1.0"]
     assert changed_numbers(_result(), without) == ["gap[0]: 1.0 -> None"]
+
+
+def _book(picture: str, about: str):
+    output = {"output_type": "display_data", "data": {"image/png": picture, "text/plain": about}, "metadata": {}}
+    cell = {"cell_type": "code", "metadata": {}, "source": "draw()", "outputs": [output]}
+    return {"cells": [cell], "metadata": {}}
+
+
+def test_a_picture_stays_while_it_shows_the_same_and_goes_when_a_recorded_panel_joins_it(tmp_path):
+    notebook = Notebook(tmp_path / "1-topic.ipynb")
+    notebook.path.write_text(json.dumps(_book("old", "figure: reduced")))
+
+    def stored(about, keep=True):
+        book = with_outputs(notebook, _book("new", about), keep_pictures=keep)
+        return book["cells"][0]["outputs"][0]["data"]["image/png"]
+
+    assert stored("figure: reduced") == "old"
+    assert stored("figure: reduced", keep=False) == "new"
+    assert stored("figure: reduced; recorded: laptop (1a2b)") == "new"

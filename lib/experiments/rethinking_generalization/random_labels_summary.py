@@ -215,7 +215,7 @@ def literature(exhibit: Exhibit) -> str:
     columns = list(dict.fromkeys(column for row in exhibit.values.values() for column in row))
     lines = [[f"**{row}**", *(exhibit.shown(row, column) or "–" for column in columns)] for row in exhibit.values]
     where = ", ".join(filter(None, [exhibit.source, exhibit.unit]))
-    return f"**{exhibit.title}** ({where}; the paper's numbers, not measured here)\n\n{markdown(['', *columns], lines)}"
+    return f"**{exhibit.title}** ({where}; as published, not measured here)\n\n{markdown(['', *columns], lines)}"
 
 
 def random_label_values(
