@@ -4,8 +4,10 @@ import base64
 import io
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 from lib.plots import panels
@@ -34,3 +36,19 @@ def test_a_figure_is_stored_in_few_colours_and_says_what_it_shows(displayed):
     assert pictures[1].width > 1.8 * pictures[0].width
     assert all(len(picture.getcolors() or []) in range(2, panels.COLOURS + 1) for picture in pictures)
     assert plt.get_fignums() == []
+
+
+def test_a_thin_line_keeps_its_colour_beside_thick_ones(displayed):
+    """With median cut and 64 colours the dashed green line came out blue."""
+    thick, thin = ["#0173b2", "#de8f05", "#cc78bc", "#ca9161"], ["#029e73", "#d55e00"]
+    figure, axes = plt.subplots(figsize=panels.PANEL)
+    for height, colour in enumerate(thick):
+        for step in range(4):
+            axes.plot([0, 1], [height, height + 1 + step], lw=2, color=colour)
+    for height, colour in enumerate(thin):
+        axes.plot([0, 1], [-1 - height, -1 - height], "--", lw=0.9, color=colour)
+    panels.show(figure, "figure")
+    picture = Image.open(io.BytesIO(base64.b64decode(displayed[0]["image/png"]))).convert("RGB")
+    pixels = np.asarray(picture).reshape(-1, 3) / 255
+    for colour in thick + thin:
+        assert np.abs(pixels - to_rgb(colour)).max(axis=1).min() < 0.06, colour
