@@ -43,8 +43,8 @@ def confidence_loss(
         outliers: (M, C, H, W); what the net is to be unsure about.
         beta: weight of the second term. The submission has 1; the released code 1 for SVHN and 0.1 for CIFAR-10.
         forward: "joint" takes both through the net as one batch. "separate" takes two passes, as the released code;
-            batch norm then sees two kinds of batches, each normalised by itself, and learns to tell them apart by
-            statistics that a single image does not have.
+            batch norm then normalises each kind by itself, while its running averages, which serve at test time, are
+            those of a mixture that no batch in training was normalised with.
     """
     if forward == "joint":
         logits = model(torch.cat([to_float(images), to_float(outliers)]))  # (B + M, K)
