@@ -64,7 +64,7 @@ class Artefact:
         return self.value_and_cost()[0]
 
     def value_and_cost(self) -> tuple[Any, float]:
-        """The value, and the seconds its build took whenever that was."""
+        """The value, and the seconds its build took whenever that was: of the processor, or of the wall on a GPU."""
         if (stored := self._read()) is None:
             inputs = {name: v.value() if isinstance(v, Artefact) else v for name, v in self.arguments.items()}
             with locked(self.path.with_suffix(".lock")):  # released by the kernel, also after kill -9
@@ -78,9 +78,12 @@ class Artefact:
         checkpoint = self.path.with_suffix(".partial")
         if "checkpoint" in inspect.signature(self.build).parameters:
             inputs = inputs | {"checkpoint": checkpoint}
-        started = time.perf_counter()
+        # On the CPU its own time counts, which a busy machine does not stretch; a GPU works outside of it.
+        on_cpu = torch.device(inputs.get("device", "cpu")).type == "cpu"
+        clock = time.process_time if on_cpu else time.perf_counter
+        started = clock()
         value = self.build(**inputs)
-        provenance = {"seconds": time.perf_counter() - started, "key": self.key, "build": self.build.__qualname__}
+        provenance = {"seconds": clock() - started, "key": self.key, "build": self.build.__qualname__}
         write_atomically(self.path, pack(value, provenance))
         # Under the lock: the checkpoint, and what a killed builder left half written.
         for leftover in [

@@ -113,7 +113,7 @@ def _with_rows(verdict: Verdict) -> str:
 
 
 def cost(arms: list[dict[str, Any]]) -> str:
-    """Seconds each arm took when it was computed, whenever that was."""
+    """Seconds each arm took when it was computed, whenever that was: processor time on a CPU, wall time on a GPU."""
     lines = [[a["arm"], a["seeds"], f"{a['seconds'] / a['seeds']:.1f}", f"{a['seconds']:.1f}"] for a in arms]
     total = sum(a["seconds"] for a in arms)
     return markdown(["arm", "seeds", "seconds per seed", "seconds"], [*lines, ["**all**", "", "", f"**{total:.1f}**"]])
