@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from lib.attacks.pgd import pgd
-from lib.data.augment import random_crop, random_flip
+from lib.data import augment
 from lib.data.files import MissingData
 from lib.data.image_set import to_float
 from lib.data.load import load
@@ -24,6 +24,9 @@ from lib.training.schedules import linear
 CACHE = Path(__file__).parent / ".cache"
 BATCH, PADDING = 128, 4
 TRAINING_STEPS_OF_PGD = 3
+
+# Padded with zeros, as torchvision's transforms do it.
+crop_and_flip = partial(augment.crop_and_flip, padding=PADDING, mode="zero")
 
 
 @dataclass(frozen=True)
@@ -123,11 +126,6 @@ def fit(net: nn.Module, on: Subject, recipe: Recipe) -> None:
         batch_loss=attacked,
         augment=crop_and_flip if on.crop_and_flip else None,
     )
-
-
-def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Shifts of up to four pixels, half of the images mirrored."""
-    return random_flip(random_crop(images, PADDING, "zero", generator=generator), generator=generator)
 
 
 def loss_under_attack(net: nn.Module, batch: Batch, *, eps: float) -> Tensor:

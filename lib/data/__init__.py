@@ -1,6 +1,6 @@
 """Data sets by name, their splits, label and pixel corruption, and batched augmentation."""
 
-from lib.data.augment import cutout, random_crop, random_crop_to, random_flip
+from lib.data.augment import crop_and_flip, cutout, random_crop, random_crop_to, random_flip
 from lib.data.files import DamagedData, MissingData
 from lib.data.image_set import ImageSet, concatenate, to_float
 from lib.data.labels import corrupt_labels, flip_noise, random_labels, uniform_noise
@@ -14,6 +14,7 @@ __all__ = [
     "MissingData",
     "concatenate",
     "corrupt_labels",
+    "crop_and_flip",
     "cutout",
     "flip_noise",
     "load",

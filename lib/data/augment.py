@@ -42,6 +42,13 @@ def random_flip(images: Tensor, probability: float = 0.5, generator: torch.Gener
     return both.index_select(0, torch.arange(len(images), device=images.device) + len(images) * flipped)
 
 
+def crop_and_flip(
+    images: Tensor, generator: torch.Generator | None = None, padding: int = 4, mode: str = "reflect"
+) -> Tensor:
+    """`random_crop` and `random_flip` one after the other, the usual augmentation of small photographs."""
+    return random_flip(random_crop(images, padding, mode, generator), generator=generator)
+
+
 def cutout(images: Tensor, size: int, fill: float = 0.0, generator: torch.Generator | None = None) -> Tensor:
     """Cover one size x size square per image, its centre uniform over the pixels, cut off at the border.
 

@@ -136,8 +136,9 @@ class Experiment:
             artefact = Artefact(arm, {"seed": seed} | own)
             value, build_seconds = artefact.value_and_cost()
             built.append((artefact, value))
-            seconds += build_seconds
-            self.used.append(artefact.path.stem)
+            if artefact.path.stem not in self.used:  # what two arms share costs once
+                seconds += build_seconds
+                self.used.append(artefact.path.stem)
         which = [v for name, v in arguments.items() if isinstance(v, str) and name != "device" and not is_data(name)]
         name = ", ".join([arm.__name__, *which])
         self.costs.append({"arm": name, "seeds": len(self.seeds), "seconds": seconds})

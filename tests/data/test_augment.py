@@ -112,3 +112,11 @@ def test_bad_padding_is_refused():
         augment.random_crop(pictures(), 2, "edge")
     with pytest.raises(ValueError, match="less padding"):
         augment.random_crop(pictures(), 6)
+
+
+def test_crop_and_flip_is_both_with_one_generator():
+    images = torch.randint(256, (6, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    together = augment.crop_and_flip(images, torch.Generator().manual_seed(1), padding=2, mode="zero")
+    generator = torch.Generator().manual_seed(1)
+    apart = augment.random_flip(augment.random_crop(images, 2, "zero", generator), generator=generator)
+    assert torch.equal(together, apart) and not torch.equal(together, images)

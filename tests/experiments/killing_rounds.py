@@ -15,7 +15,8 @@ from typing import Any
 import torch
 
 from lib.experiments.noisy_student import self_training
-from lib.experiments.noisy_student.lineages import Setting
+from lib.experiments.noisy_student.lineages import Lineage, Setting, title
+from lib.replication.artefacts import Artefact
 
 SETTING: Setting = {
     "labelled_images": 50, "unlabelled_images": 200, "test_images": 100, "labelled_batch": 8, "unlabelled_batch": 24,
@@ -25,10 +26,20 @@ TEACHER, STUDENT = {"net": "XXS", "steps": 40}, {"net": "XXS", "steps": 30}
 LINEAGE = [TEACHER, STUDENT, STUDENT]  # two rounds
 
 
+def grown(lineage: Lineage, setting: Setting, seed: int = 0) -> Artefact:
+    """The last net of a lineage of digits, whose labels come from the net before it."""
+    where: dict[str, Any] = {"seed": seed, "dataset": "digits", "device": "cpu", "setting": setting}
+    labels = None
+    if ancestors := lineage[:-1]:
+        teacher = {"teacher": grown(ancestors, setting, seed), "plan": ancestors[-1]}
+        labels = Artefact(self_training.labelled_by, teacher | where)
+    return Artefact(self_training.trained, {"name": title(lineage), "lineage": lineage, "labels": labels} | where)
+
+
 def run(folder: Path, kill_at: int | None) -> str:
     """Both rounds into `folder`; with `kill_at`, killed at that step of the second. SHA-256 of weights and numbers."""
     os.environ["REPLICATION_OUTPUT"] = str(folder)
-    second_round = self_training.artefact(self_training.trained, 0, LINEAGE, "digits", "cpu", SETTING)
+    second_round = grown(LINEAGE, SETTING)
     original, trainings = self_training.train, []
 
     def watched(*arguments: Any, **options: Any) -> Any:

@@ -14,6 +14,7 @@ from lib.experiments.noisy_student import self_training_summary as summary
 from lib.experiments.noisy_student.lineages import Setting, forward_passes, of_equal_cost, title
 from lib.methods.self_training import ChanceTeacher, MissingTeacher
 from lib.roots import repository
+from tests.experiments.killing_rounds import grown
 
 SETTING: Setting = {
     "labelled_images": 50, "unlabelled_images": 300, "test_images": 200, "labelled_batch": 8, "unlabelled_batch": 24,
@@ -31,7 +32,7 @@ def own_output(tmp_path_factory, monkeypatch):
 
 
 def net(lineage, seed=0):
-    return arms.artefact(arms.trained, seed, lineage, "digits", "cpu", SETTING).value()
+    return grown(lineage, SETTING, seed).value()
 
 
 def test_titles_tell_lineages_apart():
@@ -81,7 +82,8 @@ def test_the_student_is_told_what_its_teacher_says():
     honest = net([TEACHER, S])
     data = arms.draw(0, "digits", 50, 300, 200, "test")
     shuffled = data._replace(pool=data.pool.with_labels(data.pool.labels.flip(0)))
-    task = arms.Task([TEACHER, S], shuffled, SETTING, 0, "digits", "cpu", None)
+    labels = grown([TEACHER, S], SETTING).arguments["labels"].value()
+    task = arms.Task([TEACHER, S], labels, shuffled, SETTING, 0, "cpu", None)
     torch.manual_seed(task.seed)
     again = arms.build(S, data, SETTING)
     told = arms.student(again, task)

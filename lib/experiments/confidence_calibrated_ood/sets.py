@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from lib.data.augment import random_crop, random_flip
+from lib.data.augment import crop_and_flip, random_crop
 from lib.data.image_set import ImageSet, to_float
 from lib.data.letters import DIGIT_LOOK_ALIKES
 from lib.data.load import load as read
@@ -117,11 +117,6 @@ def augmentation(dataset: str) -> Augment | None:
 def crop(images: Tensor, generator: torch.Generator) -> Tensor:
     """Shifted by up to four pixels, mirrored at the border."""
     return random_crop(images, generator=generator)
-
-
-def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """The same, and half of the images turned left to right."""
-    return random_flip(random_crop(images, generator=generator), generator=generator)
 
 
 def order(count: int, seed: int, purpose: str) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.data.augment import random_crop, random_flip
+from lib.data.augment import crop_and_flip, random_flip
 from lib.data.catalogue import PUBLISHED_SETS
 from lib.data.image_set import ImageSet, to_float
 from lib.data.load import load
@@ -141,7 +141,7 @@ def augmentation(images: ImageSet) -> Augment | None:
         return None
     if side < 32:
         return lambda batch, generator: random_flip(batch, generator=generator)
-    return lambda batch, generator: random_flip(random_crop(batch, generator=generator), generator=generator)
+    return crop_and_flip
 
 
 def part(images: Tensor, count: int, seed: int) -> Tensor:

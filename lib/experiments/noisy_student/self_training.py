@@ -1,7 +1,8 @@
 """What `1-self-training` measures: nets that learn from the net before them.
 
-Every net is an artefact, so that a run that was stopped in some round goes on in that round. With the seed vary: which
-images are labelled, initial weights, order, noise; and, for a set without a published test part, the test images.
+Every net is an artefact, and so are the labels it gives, which its students take as an argument; a run that was stopped
+in some round goes on in that round. With the seed vary: which images are labelled, initial weights, order, noise; and,
+for a set without a published test part, the test images.
 """
 
 import functools
@@ -12,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lib.data.augment import cutout, random_crop, random_flip
+from lib.data.augment import crop_and_flip, cutout, random_crop
 from lib.data.image_set import ImageSet
 from lib.data.load import POOLS, load
 from lib.data.splits import split
@@ -100,7 +101,7 @@ NOISES: dict[str, Augment] = {
     "shift": lambda x, g: random_crop(x, 1, "zero", g),
     "shift and cutout": lambda x, g: cutout(random_crop(x, 1, "zero", g), 3, generator=g),
     "crop": lambda x, g: random_crop(x, 4, generator=g),
-    "crop and flip": lambda x, g: random_flip(random_crop(x, 4, generator=g), generator=g),
+    "crop and flip": crop_and_flip,
 }
 
 # Which images of the pool a student sees, from the teacher's probabilities (N, K): places (n,), some perhaps twice.
@@ -133,14 +134,17 @@ def draw_as(setting: Setting, seed: int, dataset: str) -> Data:
     return draw(seed, dataset, *sizes, setting["tested_on"])
 
 
+Labels = dict[str, Tensor]  # what a teacher says about the "pool" (N, K) and about the "labelled" images (n, K)
+
+
 class Task(NamedTuple):
     """One training: the last of a lineage, on which images, with which seed, where."""
 
     lineage: Lineage
+    labels: Labels | None  # of the teacher
     data: Data
     setting: Setting
     run_seed: int
-    dataset: str
     device: str
     checkpoint: Path | None
 
@@ -155,9 +159,16 @@ class Task(NamedTuple):
         return derived_seed(self.run_seed, len(self.lineage))
 
     def teachers_labels(self, kind: str) -> Tensor:
-        """Soft labels for the images of the "pool" (N, K) or for the "labelled" ones (n, K)."""
-        ancestors = self.lineage[:-1]
-        return artefact(labelled_by, self.run_seed, ancestors, self.dataset, self.device, self.setting).value()[kind]
+        """Soft labels for the images of the "pool" (N, K) or for the "labelled" ones (n, K).
+
+        Raises:
+            MissingTeacher: there is no net before the last one of the lineage.
+        """
+        if self.labels is None:
+            raise MissingTeacher(
+                "no teacher: found a student without ancestors; put the teacher before it in its lineage"
+            )
+        return self.labels[kind]
 
     def noise(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """The input noise of this comparison: (B, C, H, W) -> the same shape."""
@@ -228,17 +239,18 @@ def trained(
     seed: int,
     name: str,
     lineage: Lineage,
+    labels: Labels | None,
     dataset: str,
     device: str,
     setting: Setting,
     checkpoint: Path | None = None,
 ) -> dict[str, Any]:
-    """Train the last net of a lineage, its ancestors first where they are not there yet, and test it.
+    """Train the last net of a lineage with the labels that the net before it gave, and test it.
 
     `name` is the title of the lineage, for the table of costs. Returns the weights and what was measured.
     """
     data = draw_as(setting, seed, dataset)
-    task = Task(lineage, data, setting, seed, dataset, device, checkpoint)
+    task = Task(lineage, labels, data, setting, seed, device, checkpoint)
     torch.manual_seed(task.seed)
     net = build(task.plan, data, setting)
     method = METHODS[task.plan.get("method", "student" if lineage[:-1] else "supervised")]
@@ -246,30 +258,24 @@ def trained(
     return {"weights": net.state_dict(), "parameters": parameter_count(net), **told, **tested(net, data.test)}
 
 
-def labelled_by(
-    seed: int, name: str, lineage: Lineage, dataset: str, device: str, setting: Setting
-) -> dict[str, Tensor]:
-    """What the last net of a lineage says about the images as they are: the labels of its students, soft, (N, K).
+def labelled_by(seed: int, teacher: dict[str, Any], plan: Plan, dataset: str, device: str, setting: Setting) -> Labels:
+    """What a trained net says about the images as they are: the labels of its students, soft, (N, K).
+
+    Args:
+        seed: of the run.
+        teacher: what `trained` returned.
+        plan: the last of its lineage.
+        dataset: where the images are from.
+        device: to label on.
+        setting: of the comparison.
 
     Raises:
-        MissingTeacher: there is no net in the lineage.
         ChanceTeacher: the net is not twice as good as chance on the labelled images.
     """
-    if not lineage:
-        raise MissingTeacher("no teacher: found a student without ancestors; put the teacher before it in its lineage")
-    weights = artefact(trained, seed, lineage, dataset, device, setting).value()["weights"]
     data = draw_as(setting, seed, dataset)
-    teacher = load_teacher(build(lineage[-1], data, setting), weights).to(device)
-    check_teacher(teacher, data.labelled.images, data.labelled.labels)
-    return {name: pseudo_labels(teacher, getattr(data, name).images) for name in ("pool", "labelled")}
-
-
-def artefact(
-    what: Callable[..., Any], seed: int, lineage: Lineage, dataset: str, device: str, setting: Setting
-) -> Artefact:
-    """The stored result of `trained` or `labelled_by` for a lineage."""
-    where = {"dataset": dataset, "device": device, "setting": setting}
-    return Artefact(what, {"seed": seed, "name": title(lineage), "lineage": lineage, **where})
+    net = load_teacher(build(plan, data, setting), teacher["weights"]).to(device)
+    check_teacher(net, data.labelled.images, data.labelled.labels)
+    return {name: pseudo_labels(net, getattr(data, name).images) for name in ("pool", "labelled")}
 
 
 def build(plan: Plan, data: Data, setting: Setting) -> nn.Module:
@@ -293,7 +299,20 @@ def tested(net: nn.Module, test: ImageSet) -> dict[str, Any]:
 
 
 def run_all(experiment: Experiment, lineages: dict[str, Lineage], **shared: Any) -> dict[str, list[dict[str, Any]]]:
-    """name -> `trained` per seed, for every lineage; one that has two names is run, and counted, once."""
-    distinct = {title(lineage): lineage for lineage in lineages.values()}
-    nets = {name: experiment.run(trained, name=name, lineage=own, **shared) for name, own in distinct.items()}
-    return {name: nets[title(lineage)] for name, lineage in lineages.items()}
+    """name -> `trained` per seed, for every lineage; nets that two lineages have in common are trained once."""
+    grown: dict[str, list[Artefact]] = {}
+    nets = {name: grow(experiment, lineage, grown, **shared) for name, lineage in lineages.items()}
+    return {name: [net.value() for net in per_seed] for name, per_seed in nets.items()}
+
+
+def grow(experiment: Experiment, lineage: Lineage, grown: dict[str, list[Artefact]], **shared: Any) -> list[Artefact]:
+    """The last net of a lineage, one for each seed, after its ancestors; `grown` keeps what is there already."""
+    name, ancestors = title(lineage), lineage[:-1]
+    labels = f"labels of {title(ancestors)}"
+    if ancestors and labels not in grown:
+        teachers = grow(experiment, ancestors, grown, **shared)
+        grown[labels] = experiment.artefacts(labelled_by, teacher=teachers, plan=ancestors[-1], **shared)
+    if name not in grown:
+        own = {"name": name, "lineage": lineage, "labels": grown[labels] if ancestors else None}
+        grown[name] = experiment.artefacts(trained, **own, **shared)
+    return grown[name]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lib.attacks.harness import robust_accuracy
 from lib.attacks.pgd import pgd
-from lib.data.augment import random_crop, random_flip
+from lib.data.augment import crop_and_flip
 from lib.data.catalogue import PUBLISHED_SETS
 from lib.data.cifar import CIFAR100_CLASSES, CIFAR100_SUPERCLASS
 from lib.data.image_set import ImageSet, to_float
@@ -145,11 +145,6 @@ def fit(
         fingerprint=f"{images.checksum} {rate} {loss}",
         stateful={"best": keep} if keep else {},
     )
-
-
-def crop_and_flip(images: Tensor, generator: torch.Generator) -> Tensor:
-    """A random crop after padding by 4, and a random flip: (B, C, 32, 32), new."""
-    return random_flip(random_crop(images, 4, generator=generator), generator=generator)
 
 
 def watch(held_out: ImageSet, seen: ImageSet, eps: float, seed: int, every: int) -> tuple[KeepBest, Hook]:
