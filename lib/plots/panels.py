@@ -7,6 +7,7 @@ run's. Intervals are our own (t over seeds), never seaborn's bootstrap.
 import base64
 import hashlib
 import io
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Draw = Callable[["pd.DataFrame", "Axes"], None]
 PANEL = (5.2, 3.6)  # inches
+TITLE = 52  # characters of a title that fit over a panel
 COLOURS = 256  # of a stored picture, which has a third of the bytes then
 
 
@@ -38,10 +40,15 @@ def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw) -> None:
     figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
     for (title, frame), place in zip(panels.items(), axes[0], strict=True):
         draw(frame, place)
-        place.set_title(title, fontsize=10)
+        _entitle(place, title)
     # The first panel is this run, whose numbers are compared by themselves; the others come from elsewhere.
     recorded = hashlib.sha256("".join(frame.to_csv() for frame in list(panels.values())[1:]).encode()).hexdigest()
     show(figure, f"figure: {'; '.join(panels)}" + (f" ({recorded[:8]})" if len(panels) > 1 else ""))
+
+
+def _entitle(axes: "Axes", title: str) -> None:
+    """Set the title of a panel, in as many lines as it needs so as not to run into the next."""
+    axes.set_title(textwrap.fill(title, TITLE), fontsize=10)
 
 
 def show(figure: "Figure", about: str) -> None:
@@ -68,7 +75,7 @@ def save_svg(path: Path, caption: str, draw: Draw, frame: "pd.DataFrame") -> Non
     with plt.rc_context({"svg.hashsalt": "five-papers", "svg.fonttype": "none"}):
         figure, axes = plt.subplots(figsize=PANEL, layout="constrained")
         draw(frame, axes)
-        axes.set_title(caption, fontsize=10)
+        _entitle(axes, caption)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)

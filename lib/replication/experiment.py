@@ -42,7 +42,7 @@ from lib.replication.results import (
     write_result,
 )
 from lib.replication.session import executed_parameters
-from lib.replication.tables import comparison, cost, evidence, tidy
+from lib.replication.tables import comparison, cost, evidence, literature, tidy
 from lib.replication.verdicts import NOT_TESTABLE, NotMeasured, Verdict, judge
 from lib.roots import repository
 
@@ -164,6 +164,10 @@ class Experiment:
         recorded = {tier: result["exhibits"].get(exhibit, {}) for tier, result in self._recorded().items()}
         table = comparison(self.paper.exhibits[exhibit], self.exhibits[exhibit], recorded, percent=percent)
         _display_markdown(table)
+
+    def literature(self, exhibit: str) -> None:
+        """Show a table or figure of the paper as it was printed, where nothing is measured beside it."""
+        _display_markdown(literature(self.paper.exhibits[exhibit]))
 
     def figure(self, exhibit: str, draw: Callable[..., None], frame: Any, *, seeds: int | None = None) -> None:
         """Draw `frame` with `draw(frame, axes)`: this run, and beside it the largest recorded tier.

@@ -86,6 +86,14 @@ def _cells(values: Tidy, percent: bool) -> Cells:
     return {place: spread(cell, percent=percent) for place, cell in grouped.items()}
 
 
+def literature(exhibit: Exhibit) -> str:
+    """A table or figure of the paper that is not measured here, as it was printed."""
+    columns = list(dict.fromkeys(column for row in exhibit.values.values() for column in row))
+    lines = [[f"**{row}**", *(exhibit.shown(row, column) or "–" for column in columns)] for row in exhibit.values]
+    where = ", ".join(filter(None, [exhibit.source, exhibit.unit]))
+    return f"**{exhibit.title}** ({where}; as published, not measured here)\n\n{markdown(['', *columns], lines)}"
+
+
 def evidence(paper: Paper, verdicts: dict[str, Verdict], tier: str, recorded: dict[str, Result]) -> str:
     """Every claim of a notebook: its rule, the paper's number, this run's verdict and that of each recorded tier.
 

@@ -11,6 +11,7 @@ from lib.experiments.rethinking_generalization import random_labels as arms
 from lib.experiments.rethinking_generalization import random_labels_frames as frames
 from lib.experiments.rethinking_generalization import random_labels_summary as summary
 from lib.replication.claims import read_paper
+from lib.replication.tables import literature
 from lib.replication.verdicts import NOT_TESTABLE, REPRODUCED, judge
 from lib.roots import repository
 
@@ -211,4 +212,4 @@ def test_rows_and_frames_hold_one_value_per_seed():
     assert set(loss["source"]) == {"this run", "paper"} and set(loss["condition"]) == set(summary.FIGURE_1A)
     against_p = frames.against_p_frame(summary.relative_times(labels), published["figure-1b"], "time over true")
     assert set(against_p["name"]) == {"MLP 1x512", "half-width cnn", "Inception", "AlexNet"}
-    assert "| **Inception** |" in summary.literature(published["figure-against-table"])
+    assert "| **Inception** |" in literature(published["figure-against-table"])

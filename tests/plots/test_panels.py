@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 from PIL import Image
 
 from lib.plots import panels
@@ -52,3 +53,15 @@ def test_a_thin_line_keeps_its_colour_beside_thick_ones(displayed):
     pixels = np.asarray(picture).reshape(-1, 3) / 255
     for colour in thick + thin:
         assert np.abs(pixels - to_rgb(colour)).max(axis=1).min() < 0.06, colour
+
+
+def test_long_titles_do_not_run_into_each_other(displayed, monkeypatch):
+    figures: list[Figure] = []
+    monkeypatch.setattr(panels, "show", lambda figure, about: figures.append(figure))
+    frame = pd.DataFrame({"x": [0, 1], "y": [0, 1]})
+    titles = [f"{tier}, cifar10, cifar100, svhn-sample, textures-sample, tiny-imagenet, 3 seeds" for tier in "ab"]
+    panels.side_by_side(dict.fromkeys(titles, frame), draw)
+    figures[0].draw_without_rendering()
+    left, right = (axes.title.get_window_extent() for axes in figures[0].axes)
+    assert left.x1 < right.x0 and left.x0 > 0
+    plt.close(figures[0])

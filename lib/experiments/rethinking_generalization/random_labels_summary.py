@@ -8,8 +8,6 @@ import torch
 from lib.experiments.rethinking_generalization.learners import LEARNERS
 from lib.metrics.intervals import kendall_tau
 from lib.models.count import parameter_count
-from lib.replication.claims import Exhibit
-from lib.replication.tables import markdown
 
 Run = Mapping[str, Any]  # what `random_labels.follow` returns
 Runs = Sequence[Mapping[str, Run]]  # one mapping per seed: level of corruption or kind of input -> run
@@ -208,14 +206,6 @@ def relative_times(labels: Mapping[str, Runs]) -> dict[str, dict[str, list[float
         }
         for learner, runs in labels.items()
     }
-
-
-def literature(exhibit: Exhibit) -> str:
-    """A table or figure of the paper that is not measured here, as it was printed."""
-    columns = list(dict.fromkeys(column for row in exhibit.values.values() for column in row))
-    lines = [[f"**{row}**", *(exhibit.shown(row, column) or "–" for column in columns)] for row in exhibit.values]
-    where = ", ".join(filter(None, [exhibit.source, exhibit.unit]))
-    return f"**{exhibit.title}** ({where}; as published, not measured here)\n\n{markdown(['', *columns], lines)}"
 
 
 def random_label_values(
