@@ -9,6 +9,7 @@ from lib.replication.keys import job_key
 from lib.replication.notebooks import PAPERS, Notebook, all_notebooks
 from lib.replication.parameters import TIERS, ParameterError, tier_parameters
 from lib.replication.results import Result, read_result, recorded_results, result_path
+from lib.replication.tables import markdown
 from lib.replication.verdicts import Headline, Verdict, expected_false_reproduced, headline
 from lib.roots import repository
 
@@ -69,16 +70,41 @@ def _aged(notebook: Notebook, tier: str, result: Result) -> str:
 
 
 def claims_table(tree: Path, name: str) -> str:
-    """The claims of a paper as Markdown: the paper's number, each recorded tier's verdict, the headline."""
+    """The claims of a paper as Markdown: those with a verdict, each tier's beside the paper's number, then the others.
+
+    What a tier with stand-in data says is shown as a word: it counts for the method, not for the claim.
+    """
     paper = read_paper(tree / "papers" / name)
     results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
-    lines = ["| claim | the paper | reduced | laptop | gpu | headline |", "|---|---|---|---|---|---|"]
-    for claim in paper.claims.values():
-        verdicts = verdicts_of(claim, results)
-        cells = [verdicts[tier].text() if tier in verdicts else "–" for tier in ("reduced", "laptop", "gpu")]
-        row = [f"**{claim.id}** {claim.statement}", claim.paper_text(), *cells, headline(verdicts).text()]
-        lines.append(f"| {' | '.join(row)} |")
-    return "\n".join(lines)
+    verdicts = {claim.id: verdicts_of(claim, results) for claim in paper.claims.values()}
+    tiers = [tier for tier in reversed(TIERS) if any(tier in found for found in verdicts.values())]
+    measured = [
+        [_stated(claim), f"**{headline(found).text()}**", claim.paper_text(), *(_in_column(found, t) for t in tiers)]
+        for claim in paper.claims.values()
+        if (found := verdicts[claim.id])
+    ]
+    waiting = [[_stated(claim), claim.paper_text()] for claim in paper.claims.values() if not verdicts[claim.id]]
+    parts = [markdown(["claim", "verdict", "the paper", *tiers], measured)] if measured else []
+    if waiting:
+        told = f"{len(waiting)} claims that no notebook measures yet"
+        parts.append(_folded(told, markdown(["claim", "the paper"], waiting)))
+    return "\n\n".join(parts)
+
+
+def _stated(claim: Claim) -> str:
+    return f"**{claim.id}** {claim.statement}"
+
+
+def _in_column(verdicts: dict[str, Verdict], tier: str) -> str:
+    if tier not in verdicts:
+        return "–"
+    verdict = verdicts[tier]
+    return f"{verdict.label} (stand-in data)" if verdict.stand_in else verdict.text()
+
+
+def _folded(summary: str, text: str) -> str:
+    """Markdown that a page shows on demand."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def verdicts_of(claim: Claim, results: dict[int, dict[str, Result]]) -> dict[str, Verdict]:
@@ -90,17 +116,15 @@ def verdicts_of(claim: Claim, results: dict[int, dict[str, Result]]) -> dict[str
 
 def cost_table(tree: Path, name: str) -> str:
     """What each recorded notebook cost, per tier: computing time, seeds, hardware."""
-    lines = ["| notebook | tier | seeds | computing time | on |", "|---|---|---|---|---|"]
+    lines = []
     for notebook in (n for n in all_notebooks(tree) if n.paper == name):
         for tier in reversed(TIERS):
             if result := recorded_results(notebook).get(tier):
                 hardware = result["hardware"].get("gpu") or f"one core of {result['hardware']['cpu']}"
                 seconds = result["cost"]["seconds"]
                 time = f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-                lines.append(
-                    f"| {notebook.path.stem} | {tier} | {result['parameters']['seeds']} | {time} | {hardware} |"
-                )
-    return "\n".join(lines)
+                lines.append([notebook.path.stem, tier, result["parameters"]["seeds"], time, hardware])
+    return markdown(["notebook", "tier", "seeds", "computing time", "on"], lines)
 
 
 def figures_list(tree: Path, name: str) -> str:
@@ -113,17 +137,18 @@ def figures_list(tree: Path, name: str) -> str:
 
 def summary_table(tree: Path) -> str:
     """The front page's scoreboard: for every paper, how many claims have which headline."""
-    lines = ["| paper | claims | reproduced | partly | not reproduced or reversed | undecided | not testable so far |",
-             "|---|---|---|---|---|---|---|"]  # fmt: skip
+    lines = []
     for name in (name for name in PAPERS if (tree / "papers" / name / "paper.yaml").exists()):
         paper = read_paper(tree / "papers" / name)
         results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
         heads = [_status(headline(verdicts_of(claim, results))) for claim in paper.claims.values()]
         groups = (("reproduced",), ("partly",), ("not reproduced", "reversed"), ("undecided",))
         counts = [sum(head in group for head in heads) for group in groups]
-        row = [f"[{paper.title}](papers/{name}/)", len(heads), *counts, len(heads) - sum(counts)]
-        lines.append(f"| {' | '.join(map(str, row))} |")
-    return "\n".join(lines)
+        lines.append([f"[{paper.title}](papers/{name}/)", len(heads), *counts, len(heads) - sum(counts)])
+    return markdown(
+        ["paper", "claims", "reproduced", "partly", "not reproduced or reversed", "undecided", "not testable so far"],
+        lines,
+    )
 
 
 def _status(head: Headline) -> str:
