@@ -127,21 +127,21 @@ class Experiment:
         return [artefact for artefact, _ in self._built(arm, arguments)]
 
     def _built(self, arm: Callable[..., Any], arguments: dict[str, Any]) -> "list[tuple[Artefact, Any]]":
-        """Each seed's artefact with its value; notes what they cost."""
+        """The artefact of each seed with its value; notes what they cost."""
         from lib.replication.artefacts import Artefact
 
-        built, seconds = [], 0.0
+        built, fresh = [], []
         for place, seed in enumerate(self._watched(self.seeds, arm.__name__)):
             own = {name: _of_seed(value, place) for name, value in arguments.items()}
             artefact = Artefact(arm, {"seed": seed} | own)
             value, build_seconds = artefact.value_and_cost()
             built.append((artefact, value))
             if artefact.path.stem not in self.used:  # what two arms share costs once
-                seconds += build_seconds
                 self.used.append(artefact.path.stem)
+                fresh.append(build_seconds)
         which = [v for name, v in arguments.items() if isinstance(v, str) and name != "device" and not is_data(name)]
-        name = ", ".join([arm.__name__, *which])
-        self.costs.append({"arm": name, "seeds": len(self.seeds), "seconds": seconds})
+        if fresh:
+            self.costs.append({"arm": ", ".join([arm.__name__, *which]), "seeds": len(fresh), "seconds": sum(fresh)})
         return built
 
     def _watched(self, seeds: list[int], what: str) -> Any:

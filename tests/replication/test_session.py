@@ -110,3 +110,6 @@ def test_artefacts_are_handed_on_seed_by_seed(kernel, tmp_path, monkeypatch):
     assert found == [{"seed": s, "weights": built[s].value()["largest weight"]} for s in started.seeds]
     assert len({str(run["weights"]) for run in found}) == 3
     assert [cost["arm"] for cost in started.costs] == ["theorem_1", "widest"] and len(set(started.used)) == 6
+    costs = list(started.costs)
+    started.run(expressivity.theorem_1, dataset="digits", n_images=[4])
+    assert started.costs == costs and len(started.used) == 6  # what was built for another arm costs once
