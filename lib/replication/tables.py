@@ -122,6 +122,9 @@ def _with_rows(verdict: Verdict) -> str:
 
 def cost(arms: list[dict[str, Any]]) -> str:
     """Seconds each arm took when it was computed, whenever that was: processor time on a CPU, wall time on a GPU."""
-    lines = [[a["arm"], a["seeds"], f"{a['seconds'] / a['seeds']:.1f}", f"{a['seconds']:.1f}"] for a in arms]
-    total = sum(a["seconds"] for a in arms)
-    return markdown(["arm", "seeds", "seconds per seed", "seconds"], [*lines, ["**all**", "", "", f"**{total:.1f}**"]])
+    names = dict.fromkeys(arm["arm"] for arm in arms)
+    runs = {name: sum(arm["seeds"] for arm in arms if arm["arm"] == name) for name in names}
+    seconds = {name: sum(arm["seconds"] for arm in arms if arm["arm"] == name) for name in names}
+    lines = [[name, runs[name], f"{seconds[name] / runs[name]:.1f}", f"{seconds[name]:.1f}"] for name in names]
+    total = ["**all**", "", "", f"**{sum(seconds.values()):.1f}**"]
+    return markdown(["arm", "runs", "seconds per run", "seconds"], [*lines, total])
