@@ -1,5 +1,7 @@
 """Tables of a page."""
 
+from typing import Any
+
 from lib.replication.claims import Exhibit
 from lib.replication.tables import cost, literature
 
@@ -15,7 +17,10 @@ def test_a_table_of_costs_has_one_line_for_each_arm():
 
 
 def test_what_is_not_measured_is_shown_as_printed():
-    values = {"Inception": {"top-1": 77.0, "top-5": None}, "guess": {"top-1": 0.1, "top-5": "about .5"}}
+    values: dict[str, dict[str, Any]] = {
+        "Inception": {"top-1": 77.0, "top-5": None},
+        "guess": {"top-1": 0.1, "top-5": "about .5"},
+    }
     exhibit = Exhibit("table-2", "On ImageNet", 1, values, frozenset([("guess", "top-1")]), "percent", "table 2")
     assert literature(exhibit).splitlines() == [
         "**On ImageNet** (table 2, percent; as published, not measured here)",
