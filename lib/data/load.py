@@ -90,7 +90,7 @@ def load(name: str, split: str = "train", *, root: Path | str | None = None) -> 
 
     Args:
         name: one of `names()`, or "fake:" and such a name: random images of that set's shape, classes and type, 256
-            for "train" and 128 for "test", without touching the disk.
+            for "train" and 40 for "test", without touching the disk.
         split: "train", "fit", "validation", "test" or "all".
         root: folder of the data sets; by default `REPLICATION_DATA` or `data/`.
 

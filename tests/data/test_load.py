@@ -67,8 +67,8 @@ def test_fake_sets_have_the_shape_of_the_real_ones_and_touch_no_disk(name, monke
     monkeypatch.setattr("pathlib.Path.open", None)
     monkeypatch.setattr("pathlib.Path.exists", None)
     test_only = not FACTS[name].train
-    splits = {"train": 256, "fit": 192, "validation": 64, "test": 128}
-    for split, count in [("test", 128)] if test_only else list(splits.items()):
+    splits = {"train": 256, "fit": 216, "validation": 40, "test": 40}
+    for split, count in [("test", 40)] if test_only else list(splits.items()):
         images = load(f"fake:{name}", split)
         assert (len(images), images.name, images.split) == (count, f"fake:{name}", split)
         assert images.shape == FACTS[name].shape
