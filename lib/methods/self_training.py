@@ -165,7 +165,8 @@ def _by_class(predicted: Tensor, classes: int) -> list[Tensor]:
 
 
 # How the two means are weighted, from the numbers n of labelled and m of unlabelled images in a batch. The released
-# code's is the text's times (n + m) / n: the same mixture, with a weaker weight decay beside it.
+# code's is the text's times (n + m) / n: the same mixture. To RMSProp, which the code uses, that is a weaker weight
+# decay; to optimisers that follow the size of the gradient it is a higher learning rate too.
 WEIGHTINGS: dict[str, Callable[[int, int], tuple[float, float]]] = {
     "text": lambda n, m: (n / (n + m), m / (n + m)),  # one average over labelled and unlabelled images
     "algorithm 1": lambda n, m: (1.0, 1.0),

@@ -96,6 +96,8 @@ NETS = {
     "WRN-28-4": wide(28, 4),
 }
 
+SURE = 0.95  # a net that labels for itself does so above this probability, as in FixMatch
+
 # The noise of the input. Flips only where a mirrored image is of the same class.
 NOISES: dict[str, Augment] = {
     "shift": lambda x, g: random_crop(x, 1, "zero", g),
@@ -175,15 +177,17 @@ class Task(NamedTuple):
         return NOISES[self.setting["noise"]](images, generator)
 
     def labelled_batches(self) -> Batches:
-        """The labelled images that accompany each batch of unlabelled ones."""
+        """The labelled images that accompany each batch of unlabelled ones, always as many."""
         labelled, size = self.data.labelled, self.setting["labelled_batch"]
-        return Batches(labelled.images, labelled.labels, size, self.seed, prepare(self.device).device)
+        images, labels = at_least(size, labelled.images), at_least(size, labelled.labels)
+        return Batches(images, labels, size, self.seed, prepare(self.device).device, drop_last=True)
 
     def fit(self, net: nn.Module, images: Tensor, labels: Tensor, batch_size: int, **how: Any) -> None:
-        """Train; the learning rate rises over a tenth of the steps and falls to 0 at the last."""
+        """Train, every batch full; the learning rate rises over a tenth of the steps and falls to 0 at the last."""
         steps, optimiser = self.plan["steps"], NETS[self.plan["net"]].optimiser(net, batch_images(self.setting))
-        train(net, images, labels, steps=steps, batch_size=batch_size, optimiser=optimiser, schedule=linear(steps),
-              seed=self.seed, compute=prepare(self.device), checkpoint=self.checkpoint, **how)  # fmt: skip
+        train(net, images, labels, steps=steps, batch_size=batch_size, drop_last=True, optimiser=optimiser,
+              schedule=linear(steps), seed=self.seed, compute=prepare(self.device), checkpoint=self.checkpoint,
+              **how)  # fmt: skip
 
 
 def supervised(net: nn.Module, task: Task) -> dict[str, float]:
@@ -211,12 +215,16 @@ def student(net: nn.Module, task: Task) -> dict[str, float]:
 
 
 def consistency(net: nn.Module, task: Task) -> dict[str, float]:
-    """No teacher: the net labels for itself while it learns, in the manner of FixMatch."""
+    """No teacher: the net labels for itself while it learns, in the manner of FixMatch.
+
+    Returns the share of the pool that it is sure enough of at the end to label: where that is small it learnt from the
+    labelled images alone.
+    """
     pool = task.data.pool.images
     unread = torch.zeros(len(pool), dtype=torch.int64)
-    loss = consistency_loss(task.labelled_batches(), task.noise)
+    loss = consistency_loss(task.labelled_batches(), task.noise, threshold=SURE)
     task.fit(net, pool, unread, task.setting["unlabelled_batch"], batch_loss=loss)
-    return {}
+    return {"sure of": len(confident(pseudo_labels(net, pool), SURE)) / len(pool)}
 
 
 def distillation(net: nn.Module, task: Task) -> dict[str, float]:
@@ -228,7 +236,7 @@ def distillation(net: nn.Module, task: Task) -> dict[str, float]:
 
 
 def at_least(count: int, rows: Tensor) -> Tensor:
-    """The rows, repeated where there are fewer than a batch of them, so that every batch is full."""
+    """The rows, repeated where there are fewer than a batch of them."""
     return torch.cat([rows] * -(-count // len(rows)))
 
 

@@ -54,15 +54,22 @@ def calibration(nets: Nets, names: list[str]) -> dict[str, dict[str, list[float]
 
 
 def against_student(nets: Nets, lineages: dict[str, Lineage], setting: Setting) -> dict[str, dict[str, list[float]]]:
-    """The student and its rivals: accuracy, and forward passes, of ancestors too, over those of the student."""
+    """The student and its rivals: accuracy, and forward passes, of ancestors too, over those of the student.
+
+    Of a net that labels for itself also the share of the pool that it is sure enough of at the end.
+    """
     student = forward_passes(lineages["student"], setting)
-    return {
+    rows = {
         name: {
             "accuracy": column(nets[name], "accuracy"),
             "forward passes over the student's": [forward_passes(lineage, setting) / student] * len(nets[name]),
         }
         for name, lineage in lineages.items()
     }
+    for name in rows:
+        if "sure of" in nets[name][0]:
+            rows[name]["share of the pool it is sure of"] = column(nets[name], "sure of")
+    return rows
 
 
 def selections(nets: Nets, pool: int) -> dict[str, dict[str, list[float]]]:
@@ -147,10 +154,13 @@ def self_training_values(nets: Nets, lineages: dict[str, Lineage], setting: Sett
     }
     values = {name: column(nets[net], "accuracy") for name, net in named.items() if net in nets}
     passes = forward_passes(lineages["consistency"], setting) if "consistency" in lineages else 0
+    sure = column(nets["consistency"], "sure of") if "consistency" in nets else [0.0] * len(nets["student"])
+    of_size = differences(nets["larger, supervised"], nets["supervised"])
     return values | {
         "gain of self-training at the larger size": gain(nets, "larger student"),
-        "gain of the larger size without it": differences(nets["larger, supervised"], nets["supervised"]),
+        "gain of the larger size without it, or none": [max(0.0, gained) for gained in of_size],
         "lead of the larger teacher": differences(nets["larger student"], nets["teacher"]),
+        "share of the pool that consistency training labels in the end": sure,
         "forward passes of consistency training over those of self-training": [
             passes / forward_passes(lineages["student"], setting)
         ]
