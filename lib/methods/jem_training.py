@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -197,14 +198,12 @@ def restore(
         run.load_state_dict(state["run"])
 
 
-def got_past(run: JointRun, steps: int, margin: int) -> list[bool]:
-    """For every restart, whether the run came past the divergence before it: no other within `margin` steps beyond.
+def got_past(run: JointRun, margin: int) -> list[bool]:
+    """For every restart that tells, whether the run came past the divergence before it.
 
-    Args:
-        run: after training.
-        steps: that it was to do. If it was given up, its last divergence had no restart and does not count.
-        margin: steps that it must have stayed sane beyond the one at which it had diverged.
+    Past is `margin` steps beyond the one at which it had diverged, all of them sane. The last restart does not tell
+    where the run ended before that, nor the last divergence of a run that was given up, which had no restart.
     """
     places = [divergence["step"] for divergence in run.divergences]
-    nexts = places[1:] + ([steps + margin + 1] if run.step == steps else [])
-    return [after > before + margin for before, after in zip(places, nexts, strict=False)]
+    told = [after > before + margin for before, after in pairwise(places)]
+    return told + [True] * (bool(places) and run.step > places[-1] + margin)

@@ -1,4 +1,4 @@
-"""How good samples are, without Inception: a judge net's opinion, a Frechet distance in its features, memorisation."""
+"""How good samples are, without Inception: a Frechet distance in the features of any net, and memorisation."""
 
 import torch
 from torch import Tensor, nn
@@ -43,8 +43,3 @@ def nearest(images: Tensor, among: Tensor) -> tuple[Tensor, Tensor]:
     distances = 2 * torch.cdist(images.flatten(1), among.flatten(1))  # (N, M)
     found = distances.min(dim=1)
     return found.values, found.indices
-
-
-def agreement(model: nn.Module, judge: nn.Module, images: Tensor) -> float:
-    """Share of images that the judge, a net trained on other images, puts into the class the model sees in them."""
-    return (predict(model, images).argmax(1) == predict(judge, images).argmax(1)).double().mean().item()

@@ -6,10 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from lib.experiments.jem.subjects import Division, Protocol, loaded, part
-from lib.experiments.jem.training import CONDITIONAL, JOINT, Task, joint_net, judge_net, opened, twin
+from lib.experiments.jem.training import Task, opened
 from lib.methods.sample_quality import features, frechet_distance, nearest
 from lib.methods.sgld import Langevin, langevin
-from lib.replication.artefacts import Artefact
 from lib.training.evaluate import predict
 
 FILMED = 8  # chains whose every step is kept
@@ -24,17 +23,16 @@ class Chains(NamedTuple):
 
 
 def samples(
-    seed: int, pooled_dataset: str, task: Task, judge_steps: int, sample_images: int, fresh_steps: int, device: str
-) -> Task:
-    """Chains of JEM from its buffer and from noise, of p(x | y) alone, and of the twin; what a judge makes of them."""
+    seed: int, pooled_dataset: str, task: Task, joint: Task, conditional: Task, twin: Task, judge: Task,
+    sample_images: int, fresh_steps: int, device: str,
+) -> Task:  # fmt: skip
+    """Chains of JEM from its buffer and from noise, of p(x | y) alone, and of the twin; what a judge makes of them.
+
+    `joint`, `conditional`, `twin` and `judge` are what the arms returned that trained these nets with the same seed.
+    """
     p, division = opened(pooled_dataset, task, seed)
-    shared = {"seed": seed, "pooled_dataset": pooled_dataset, "task": task, "device": device}
-    joint = Artefact(joint_net, {**shared, "factorisation": JOINT}).value()
-    conditional = Artefact(joint_net, {**shared, "factorisation": CONDITIONAL}).value()
-    plain = Artefact(twin, {**shared, "compared": "same steps"}).value()
-    judging = Artefact(judge_net, {**shared, "judge_steps": judge_steps}).value()
-    jem, judge = net_of(p, division, joint, device), net_of(p, division, judging, device)
-    of_twin, count = net_of(p, division, plain, device), sample_images
+    jem, of_twin, judging = (net_of(p, division, trained, device) for trained in (joint, twin, judge))
+    count = sample_images
     own = from_buffer(jem, joint["chains"], count, seed)
     fresh = from_noise(jem, p, division, count, fresh_steps, seed, device)
     chains = {
@@ -46,12 +44,12 @@ def samples(
         "uniform noise": as_chains(uniform_noise(own.images.shape, seed), jem),
     }
     return {
-        "quality": {name: quality(found, judge, division) for name, found in chains.items()},
+        "quality": {name: quality(found, judging, division) for name, found in chains.items()},
         "mosaic": mosaic(own, fresh, division),
         "film": as_bytes(fresh.film),
         "log density": torch.stack([predict(jem, frame).logsumexp(1) for frame in fresh.film]),
         "film classes": fresh.classes[: fresh.film.shape[1]],
-        "judge accuracy": judging["accuracy"],
+        "judge accuracy": judge["accuracy"],
     }
 
 
@@ -94,16 +92,26 @@ def from_noise(
 
 
 def quality(chains: Chains, judge: nn.Module, division: Division) -> dict[str, float]:
-    """Judge's opinion, distance in its features from test images, distance to the training images."""
+    """Judge's opinion, distance in its features from test images, distance to the training images.
+
+    The judge agrees with a chain if it names the class that the chain's own net sees. The mean is over classes, and one
+    that no chain is of counts 0: chains that are all alike are not samples.
+    """
     count = len(chains.images)
     real = part(division.test.images, count, 0)
     away = nearest(chains.images, division.train.images)[0].mean()
     usual = nearest(real, division.train.images)[0].mean()
     return {
-        "judge agrees": (predict(judge, chains.images).argmax(1) == chains.classes).double().mean().item(),
+        "judge agrees": by_class(predict(judge, chains.images).argmax(1), chains.classes, len(division.train.classes)),
         "frechet distance": frechet_distance(features(judge, chains.images), features(judge, real)),
         "nearest training image": float(away / usual),
     }
+
+
+def by_class(named: Tensor, meant: Tensor, classes: int) -> float:
+    """Share of the (N,) answers that are what was meant, averaged over the classes; an empty class counts 0."""
+    right = torch.bincount(meant[named == meant], minlength=classes)
+    return (right / torch.bincount(meant, minlength=classes).clamp(min=1)).mean().item()
 
 
 def mosaic(own: Chains, fresh: Chains, division: Division) -> Tensor:

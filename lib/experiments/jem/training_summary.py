@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 Runs = list[dict[str, Any]]  # one per seed
 TWINS = ("same steps", "same passes", "same data noise")
-AUTHORS_REMEDY = ": another seed"
+KIT_ON, KIT_OFF = "kit on: another seed", "kit off: another seed"  # what C14 and C14b are judged on
 SHOWN_STEPS = (0, 1, 2, 5, 10, 20, 50)  # of a chain; the last step is shown as well
 
 
@@ -28,7 +28,8 @@ def accuracy_rows(measured: dict[str, dict[str, Runs]]) -> dict[str, dict[str, l
         rows[f"{dataset}: JEM"] = clean_and_noisy(arms["joint"])
         for name in TWINS:
             rows[f"{dataset}: classifier alone, {name}"] = clean_and_noisy(arms[name])
-        rows[f"{dataset}: classifier alone, stopped early"] = clean_and_noisy(per_seed(arms["same steps"], "early"))
+        for name, runs in stopped_early(arms).items():
+            rows[f"{dataset}: {name}"] = clean_and_noisy(runs)
         if "conditional" not in arms:
             continue
         rows[f"{dataset}: p(x|y) alone"] = clean_and_noisy(arms["conditional"])
@@ -36,6 +37,14 @@ def accuracy_rows(measured: dict[str, dict[str, Runs]]) -> dict[str, dict[str, l
         rows[f"{dataset}: p(x|y) alone, constants fitted"] = {"accuracy": fitted}
         rows[f"{dataset}: JEM, constants fitted"] = {"accuracy": per_seed(arms["joint"], "constants fitted")}
     return rows
+
+
+def stopped_early(arms: dict[str, Runs]) -> dict[str, Runs]:
+    """The twins that were stopped where they were best on held-out images: of as many steps, and of as many passes."""
+    return {
+        "classifier alone, stopped early": per_seed(arms["same steps"], "early"),
+        "classifier alone, same passes, stopped early": per_seed(arms["same passes"], "early"),
+    }
 
 
 def clean_and_noisy(runs: Runs) -> dict[str, list[float]]:
@@ -48,18 +57,18 @@ def by_name(runs: Runs) -> dict[str, dict[str, list[float]]]:
     return {row: {column: per_seed(runs, row, column) for column in runs[0][row]} for row in runs[0]}
 
 
-def divergence_rows(stable: Runs, wild: dict[str, Runs]) -> dict[str, dict[str, list[float]]]:
-    """The stabilised run, and every provoked one, "setting: remedy" -> runs."""
-    rows = {"stabilised": {"divergences": counted(stable), "steps done": per_seed(stable, "steps")}}
-    for name, runs in wild.items():
-        rows[name] = {
+def divergence_rows(trials: dict[str, Runs]) -> dict[str, dict[str, list[Any]]]:
+    """Every run with what it was tried with, "setting: remedy" -> runs."""
+    return {
+        name: {
             "divergences": counted(runs),
-            "restarts": per_seed(runs, "restarts"),
-            "restarts that got past": per_seed(runs, "restarts that got past"),
+            "restarts that tell": per_seed(runs, "restarts that tell"),
+            "of them got past": per_seed(runs, "restarts that got past"),
             "steps done": per_seed(runs, "steps"),
             "accuracy": per_seed(runs, "accuracy"),
         }
-    return rows
+        for name, runs in trials.items()
+    }
 
 
 def counted(runs: Runs) -> list[int]:
@@ -67,18 +76,17 @@ def counted(runs: Runs) -> list[int]:
     return [len(run["divergences"]) for run in runs]
 
 
-def divergence_frame(stable: Runs, wild: dict[str, Runs], thin: int = 3) -> "pd.DataFrame":
-    """Gap against steps taken, undone ones too, of the first seed; one line in `thin`, and all lines that were undone.
+def divergence_frame(trials: dict[str, Runs], thin: int = 3) -> "pd.DataFrame":
+    """Gap against steps taken, undone ones too, of the first seed; one line in `thin`, and those of the divergences.
 
     Columns: run, taken, gap, mark ("" or the cause of the divergence found there).
     """
     import pandas as pd
 
     lines = []
-    longest = max(len(runs[0]["trace"]) for runs in wild.values())
-    for name, runs in {"stabilised": stable, **wild}.items():
-        trace, found = runs[0]["trace"][:longest], runs[0]["divergences"]
-        marks = {min(event["line"], len(trace) - 1): event["cause"] for event in found}
+    for name, runs in trials.items():
+        trace, found = runs[0]["trace"], runs[0]["divergences"]
+        marks = {event["line"]: event["cause"] for event in found}
         for taken, (_, data, chains, _) in enumerate(trace.tolist()):
             if taken % thin == 0 or taken in marks:
                 lines.append({"run": name, "taken": taken, "gap": data - chains, "mark": marks.get(taken, "")})
@@ -120,13 +128,12 @@ def tile(image: Tensor) -> dict[str, str]:
 
 
 def training_values(
-    measured: dict[str, dict[str, Runs]], samples: Runs, wild: dict[str, Runs], costs: Runs, k: int
+    measured: dict[str, dict[str, Runs]], samples: Runs, trials: dict[str, Runs], costs: Runs, k: int
 ) -> dict[str, list[float]]:
     """The quantities that C1, C3 and C12 to C14b are judged by, one value per seed."""
     main = next(iter(measured.values()))
     cost, quality = per_seed(costs, f"K = {k}"), per_seed(samples, "quality")
     twins = [per_seed(arms[name], "accuracy") for arms in measured.values() for name in TWINS]
-    published = [runs for name, runs in wild.items() if name.endswith(AUTHORS_REMEDY)]
     return {
         **{f"{name}/{dataset}": found for dataset, arms in measured.items() for name, found in compared(arms).items()},
         "lowest accuracy of a twin": [min(seed) for seed in zip(*twins, strict=True)],
@@ -134,10 +141,11 @@ def training_values(
         "accuracy of p(x|y) alone": per_seed(main["conditional"], "accuracy"),
         "accuracy of p(x|y) alone with its constants fitted": per_seed(main["conditional"], "constants fitted"),
         "share recognised of fresh chains": per_seed(quality, "JEM, fresh chains", "judge agrees"),
+        "share recognised of uniform noise": per_seed(quality, "uniform noise", "judge agrees"),
         "share recognised of chains of the twin": per_seed(quality, "classifier alone, fresh chains", "judge agrees"),
         "seconds of a JEM step over a classifier's": per_seed(cost, "seconds over a classifier's"),
         "passes of a JEM step over a classifier's": per_seed(cost, "passes over a classifier's"),
-        **divergence_values([arms["joint"] for arms in measured.values()], published),
+        **divergence_values(trials[KIT_ON], trials[KIT_OFF]),
     }
 
 
@@ -149,18 +157,16 @@ def compared(arms: dict[str, Runs]) -> dict[str, list[float]]:
         "accuracy of the twin with the same passes": per_seed(arms["same passes"], "accuracy"),
         "accuracy of the twin with the data noise": per_seed(arms["same data noise"], "accuracy"),
         "accuracy of the twin stopped early": per_seed(arms["same steps"], "early", "accuracy"),
+        "accuracy of the twin with the same passes, stopped early": per_seed(arms["same passes"], "early", "accuracy"),
     }
 
 
-def divergence_values(stable: list[Runs], wild: list[Runs]) -> dict[str, list[float]]:
-    """What C14 and C14b compare, over a seed's stabilised runs and its provoked ones that got the authors' remedy."""
-    diverged = [[float(count > 0) for count in counted(runs)] for runs in wild]
-    calm = [[float(count > 0) for count in counted(runs)] for runs in stable]
-    restarts = [sum(seed) for seed in zip(*(per_seed(runs, "restarts") for runs in wild), strict=True)]
-    past = [sum(seed) for seed in zip(*(per_seed(runs, "restarts that got past") for runs in wild), strict=True)]
+def divergence_values(on: Runs, off: Runs) -> dict[str, list[float]]:
+    """What C14 and C14b compare: runs of the same length with what stabilises and without it."""
+    told = [(run["restarts that tell"], run["restarts that got past"]) for run in off]
     return {
-        "share of provoked runs that diverged": [sum(seed) / len(wild) for seed in zip(*diverged, strict=True)],
-        "share of stabilised runs that diverged": [sum(seed) / len(stable) for seed in zip(*calm, strict=True)],
-        "divergences of provoked runs": [sum(seed) for seed in zip(*map(counted, wild), strict=True)],
-        "share of restarts that got past": [p / r if r else 0.5 for p, r in zip(past, restarts, strict=True)],
+        "diverged with the kit": [float(count > 0) for count in counted(on)],
+        "diverged without the kit": [float(count > 0) for count in counted(off)],
+        "restarts that tell": [restarts for restarts, _ in told],
+        "share of restarts that got past": [past / restarts if restarts else 0.5 for restarts, past in told],
     }
