@@ -162,8 +162,8 @@ class Experiment:
         """
         self.exhibits[exhibit] = tidy(measured)
         recorded = {tier: result["exhibits"].get(exhibit, {}) for tier, result in self._recorded().items()}
-        table = comparison(self.paper.exhibits[exhibit], self.exhibits[exhibit], recorded, percent=percent)
-        _display_markdown(table)
+        made = self.paper.exhibits[exhibit], self.exhibits[exhibit], self.datasets
+        _display_markdown(comparison(*made, recorded, percent=percent))
 
     def literature(self, exhibit: str) -> None:
         """Show a table or figure of the paper as it was printed, where nothing is measured beside it."""

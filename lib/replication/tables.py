@@ -57,13 +57,15 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e9 else f"{value:.4g}"
 
 
-def comparison(exhibit: Exhibit, this_run: Tidy, recorded: dict[str, Tidy], *, percent: bool) -> str:
-    """One line per row and column of the exhibit: the paper, the recorded tiers (largest first), this run.
+def comparison(
+    exhibit: Exhibit, this_run: Tidy, datasets: Sequence[str], recorded: dict[str, Tidy], *, percent: bool
+) -> str:
+    """One line per row and column of the exhibit: the paper, the recorded tiers (largest first), this run on its data.
 
     An exhibit of our own, for which the paper has no numbers, has no column for it.
     """
     columns = {tier: _cells(values, percent) for tier, values in recorded.items() if values}
-    columns["this run"] = _cells(this_run, percent)
+    columns[f"this run ({', '.join(datasets)})"] = _cells(this_run, percent)
     places = list(dict.fromkeys(place for cells in reversed(columns.values()) for place in cells))
     if exhibit.values:
         columns = {"paper": {place: exhibit.shown(*place) or "–" for place in places}} | columns

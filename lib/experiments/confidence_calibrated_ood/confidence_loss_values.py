@@ -21,7 +21,7 @@ def confidence_values(nets: Nets, svhn: Nets) -> Columns:
     """
     values = _accepted(nets) | _transfer(nets) | _accuracies(nets, svhn) | _realism(nets)
     if svhn:
-        for name in ("KL broad", "CE"):
+        for name in ("KL broad", "CE", "CEx"):
             values[f"SVHN-in TNR95 with {name}"] = per_seed(svhn[name], tnr95, "near/")
             values[f"SVHN-in noise TNR95 with {name}"] = per_seed(svhn[name], tnr95, "noise/")
     return values

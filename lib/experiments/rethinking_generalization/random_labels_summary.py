@@ -148,6 +148,7 @@ def rule_rows(labels: Mapping[str, Runs], conditions: Sequence[Mapping[str, Run]
         rows["tau, order of figure 1a"] = {
             rule: [order_of_figure_1a(run, rule) for run in conditions] for rule in RULES
         }
+        rows["runs that met it, figure 1a"] = {rule: [share_met(run, rule) for run in conditions] for rule in RULES}
     return rows
 
 
@@ -158,8 +159,12 @@ def order_of_figure_1a(run: Mapping[str, Run], rule: str) -> float:
 
 def share_fitted(runs: Sequence[Mapping[str, Run]], rule: str) -> float:
     """Share of the runs that met the rule."""
-    met = [time_to_fit(run, rule)[1] for levels in runs for run in levels.values()]
-    return sum(met) / len(met)
+    return sum(share_met(levels, rule) for levels in runs) / len(runs)
+
+
+def share_met(levels: Mapping[str, Run], rule: str) -> float:
+    """The same for one seed: share of its levels of corruption, or conditions, at which the rule was met."""
+    return sum(time_to_fit(run, rule)[1] for run in levels.values()) / len(levels)
 
 
 def control_rows(runs: Runs, redrawn: Sequence[Mapping[str, float]]) -> dict[str, dict[str, list[float]]]:

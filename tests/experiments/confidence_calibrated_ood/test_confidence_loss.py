@@ -92,6 +92,19 @@ def test_a_step_takes_as_many_images_with_more_data_as_with_outliers():
     assert seen == [24, 16, 8]
 
 
+@pytest.mark.parametrize(("training", "images"), [("CE", 16), ("CEx", 24), ("KL broad", 16)])
+def test_the_control_takes_its_own_images_in_place_of_the_outliers(training, images, monkeypatch):
+    class Begun(Exception):
+        pass
+
+    def begin(*_, batch_size, **__):
+        raise Begun(batch_size)
+
+    monkeypatch.setattr("lib.experiments.confidence_calibrated_ood.confidence_loss.train", begin)
+    with pytest.raises(Begun, match=f"^{images}$"):
+        classifier(seed=0, training=training, **TINY)  # type: ignore[arg-type]
+
+
 def test_batch_statistics_leave_the_net_as_it_was():
     net = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 2)).eval()
     images = torch.rand(600, 1, 2, 2) + 5
