@@ -89,6 +89,7 @@ def tune(
     attack_steps: int,
     device: str,
     as_published: bool = False,
+    checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     """Tune a pre-trained net by adversarial training on the target; `layers` is "all layers" or "last layer".
 
@@ -103,8 +104,9 @@ def tune(
         transplant(model, pretrained["weights"])
         if frozen:
             freeze_trunk(model)
+        own = checkpoint and checkpoint.with_name(f"{checkpoint.name}.{rate}")
         history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=batch_size, loss=loss,
-                      seed=derived_seed(seed, 4), device=device)  # fmt: skip
+                      seed=derived_seed(seed, 4), device=device, checkpoint=own)  # fmt: skip
         tried.append({
             "weights": weights_of(model),
             "rate": rate,
@@ -158,9 +160,11 @@ def steps_of_equal_compute(pretrained: dict[str, Any], tuned: dict[str, Any]) ->
     return round((pretrained["passes"] + tuned["passes"]) / tuned["passes"] * tuned["steps"])
 
 
-def annealed(seed: int, overtrained: dict[str, Any], **settings: Any) -> dict[str, Any]:
+def annealed(
+    seed: int, overtrained: dict[str, Any], checkpoint: Path | None = None, **settings: Any
+) -> dict[str, Any]:
     """`scratch` again, its rate brought down to 0 at the best step of a longer run: early stopping done fairly."""
-    return scratch(seed, steps=overtrained["best step"], looks=0, **settings)
+    return scratch(seed, steps=overtrained["best step"], looks=0, checkpoint=checkpoint, **settings)
 
 
 def robustness(

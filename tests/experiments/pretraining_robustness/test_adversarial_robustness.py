@@ -165,3 +165,21 @@ def test_frames_are_tidy():
     assert radius.to_dict("list") == {"net": ["a", "a"], "seed": [0, 0], "eps": [0.1, 0.2], "accuracy": [0.5, 0.2]}
     table = summary.rows({"a": runs(0.5)}, {"PGD": "PGD, worst", "AutoAttack": "AutoAttack"})
     assert table == {"a": {"PGD": [0.5]}}
+
+
+def test_every_training_can_be_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
+    given, fit = [], arms.fit
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        given.append(options["checkpoint"])
+        return fit(*arguments, **options | {"checkpoint": None})
+
+    monkeypatch.setattr(arms, "fit", noted)
+    place, how = tmp_path / "net.partial", {"steps": 2, **HOW}
+    source = arms.pretrain(seed=0, source="untargeted", checkpoint=place, **SOURCE, steps=2)
+    arms.tune(seed=0, pretrained=source, layers="all layers", rates=[0.1, 0.2], checkpoint=place, **TARGET, **how)
+    long = arms.scratch(seed=0, rate=0.2, checkpoint=place, **TARGET, **how)
+    arms.annealed(seed=0, overtrained=long, rate=0.2, checkpoint=place, **TARGET, **HOW)
+    assert [path.name for path in given] == [
+        "net.partial", "net.partial.0.1", "net.partial.0.2", "net.partial", "net.partial",
+    ]  # fmt: skip
