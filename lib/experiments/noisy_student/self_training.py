@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lib.data.augment import crop_and_flip, cutout, random_crop
 from lib.data.image_set import ImageSet
 from lib.data.load import POOLS, load
 from lib.data.splits import split
 from lib.experiments.noisy_student.lineages import Lineage, Plan, Setting, batch_images, title
+from lib.experiments.noisy_student.nets import NETS, NOISES
 from lib.methods.self_training import (
     MissingTeacher,
     balance_as_coded,
@@ -37,15 +37,12 @@ from lib.metrics.calibration import (
 )
 from lib.metrics.classification import accuracy, confidence_and_correct, nll_from_logits, softmax
 from lib.models.count import parameter_count
-from lib.models.small_cnn import small_cnn
-from lib.models.wide_resnet import wide_resnet
 from lib.replication.artefacts import Artefact
 from lib.replication.experiment import Experiment
 from lib.training.batches import Batches
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import predict
-from lib.training.loop import Augment, train
-from lib.training.optimisers import muon, sgd
+from lib.training.loop import train
 from lib.training.schedules import linear
 
 
@@ -57,54 +54,7 @@ class Data(NamedTuple):
     test: ImageSet
 
 
-class Recipe(NamedTuple):
-    """How a net is built for images (C, H, W), classes and dropout, and optimised in batches of a size."""
-
-    build: Callable[[tuple[int, int, int], int, float], nn.Module]
-    optimiser: Callable[[nn.Module, int], torch.optim.Optimizer]
-
-
-def small(widths: tuple[int, int, int]) -> Recipe:
-    """A small convolutional net with Muon, for one CPU core."""
-
-    def build(shape: tuple[int, int, int], classes: int, dropout: float) -> nn.Module:
-        strides = (2, 2, 2) if shape[-1] >= 28 else (1, 2, 1)  # down to 4x4
-        return small_cnn(classes, widths, shape[0], strides=strides, dropout=dropout)
-
-    return Recipe(build, lambda net, batch: muon(net, batch_size=batch))
-
-
-def wide(depth: int, width: int) -> Recipe:
-    """A wide residual net with stochastic depth (survival 0.8 at the last block, as in the paper), for a GPU."""
-
-    def build(shape: tuple[int, int, int], classes: int, dropout: float) -> nn.Module:
-        return wide_resnet(
-            depth, width, classes, in_channels=shape[0], head_dropout=dropout, stochastic_depth=0.2 if dropout else 0.0
-        )
-
-    return Recipe(build, lambda net, batch: sgd(net, lr=0.1 * batch / 256, nesterov=True, weight_decay=5e-4))
-
-
-NETS = {
-    "XXS": small((8, 16, 32)),
-    "XS": small((16, 32, 64)),
-    "S": small((24, 48, 96)),
-    "M": small((32, 64, 128)),
-    "WRN-16-2": wide(16, 2),
-    "WRN-16-4": wide(16, 4),
-    "WRN-28-2": wide(28, 2),
-    "WRN-28-4": wide(28, 4),
-}
-
 SURE = 0.95  # a net that labels for itself does so above this probability, as in FixMatch
-
-# The noise of the input. Flips only where a mirrored image is of the same class.
-NOISES: dict[str, Augment] = {
-    "shift": lambda x, g: random_crop(x, 1, "zero", g),
-    "shift and cutout": lambda x, g: cutout(random_crop(x, 1, "zero", g), 3, generator=g),
-    "crop": lambda x, g: random_crop(x, 4, generator=g),
-    "crop and flip": crop_and_flip,
-}
 
 # Which images of the pool a student sees, from the teacher's probabilities (N, K): places (n,), some perhaps twice.
 SELECTIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {

@@ -160,9 +160,7 @@ def steps_of_equal_compute(pretrained: dict[str, Any], tuned: dict[str, Any]) ->
     return round((pretrained["passes"] + tuned["passes"]) / tuned["passes"] * tuned["steps"])
 
 
-def annealed(
-    seed: int, overtrained: dict[str, Any], checkpoint: Path | None = None, **settings: Any
-) -> dict[str, Any]:
+def annealed(seed: int, overtrained: dict[str, Any], checkpoint: Path | None = None, **settings: Any) -> dict[str, Any]:
     """`scratch` again, its rate brought down to 0 at the best step of a longer run: early stopping done fairly."""
     return scratch(seed, steps=overtrained["best step"], looks=0, checkpoint=checkpoint, **settings)
 
