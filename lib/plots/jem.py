@@ -30,7 +30,7 @@ def divergence(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.axhspan(-10, 10, color="0.5", alpha=0.12, lw=0)
     axes.set_yscale("symlog", linthresh=1)
     axes.set(xlabel="steps taken, undone ones too", ylabel="log density, data − chains")
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=2)
+    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
 
 
 def samples(frame: "pd.DataFrame", axes: "Axes") -> None:
