@@ -26,7 +26,7 @@ from lib.training.optimisers import adam
 JOINT, CONDITIONAL = "p(x) p(y|x)", "p(x|y) p(y)"
 LOOKS = 15  # at the held-out images, to stop early
 
-KIT: dict[str, Any] = {"energy_penalty": 0.01, "clip_norm": 1.0, "clamp": True, "activation": "silu"}
+KIT = {name: getattr(Protocol, name) for name in ("energy_penalty", "clip_norm", "clamp", "activation")}  # its defaults
 UNSTABLE: dict[str, Any] = {"energy_penalty": 0.0, "clip_norm": 0.0, "clamp": False}  # without all that stabilises
 RECIPES: dict[str, dict[str, Any]] = {
     "stabilised": KIT,
