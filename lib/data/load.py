@@ -136,6 +136,24 @@ def load_fake(name: str, split: str) -> ImageSet:
     return fake(name, FACTS[name], split)
 
 
+def splits_of(name: str) -> tuple[str, ...]:
+    """The splits that a set has: a test set one, a set that its publisher divided no "all"."""
+    known = name.removeprefix("fake:")
+    if not FACTS[known].train:
+        return ("test",)
+    return tuple(split for split in SPLITS if split != "all" or not is_published(known))
+
+
+def is_published(name: str) -> bool:
+    """Whether a publisher fixed the training and the test part of a set."""
+    return name.removeprefix("fake:") in PUBLISHED_SETS
+
+
+def is_pool(name: str) -> bool:
+    """Whether a set comes in one piece that an experiment may divide as it likes."""
+    return name in POOLS
+
+
 def names() -> list[str]:
     """All names that `load` knows, without the "fake:" stand-ins."""
     return list(FACTS)

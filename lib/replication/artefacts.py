@@ -27,7 +27,7 @@ from safetensors.torch import load, save
 from lib.files import locked, set_aside, write_atomically
 from lib.replication.keys import artefact_key, canonical
 from lib.replication.parameters import datasets
-from lib.replication.provenance import data_checksum
+from lib.replication.provenance import instruction_set, split_checksums
 from lib.roots import output_root
 
 
@@ -108,10 +108,11 @@ def surroundings(arguments: dict[str, Any]) -> dict[str, Any]:
     plain = {name: value for name, value in arguments.items() if not isinstance(value, Artefact)}
     device = torch.device(plain.get("device", "cpu")).type
     return {
-        "data": {name: data_checksum(name) for name in datasets(plain)},
+        "data": {name: split_checksums(name) for name in datasets(plain)},
         "device": device,
         "precision": torch.get_float32_matmul_precision(),
         "threads": torch.get_num_threads() if device == "cpu" else None,
+        "instruction set": instruction_set() if device == "cpu" else None,
         "torch": torch.__version__.split("+")[0],
     }
 

@@ -1,7 +1,8 @@
 """The two keys that decide what must be computed again.
 
-*Artefact key*: the build call's arguments, the data's checksums, device type, precision, threads, torch version, and
-the meaning of the source files the build function reaches through `lib`, without docstrings and comments.
+*Artefact key*: the build call's arguments, the data's checksums, device type, precision, threads, instruction set, torch
+version, and the meaning of the source files the build function reaches through `lib`, without docstrings and comments.
+What `load` returns is told by the checksum of every split, so the loaders' sources are not part of it.
 *Job key*: parameters, the notebook's code, `paper.yaml`, `tiers/`, `recorded/` and every byte of `lib`.
 
 Nothing here imports torch, so that the runner decides about all notebooks in well under a second.
@@ -24,6 +25,8 @@ def _read_sources() -> dict[str, str]:
     root = repository()
     return {path.relative_to(root).as_posix(): path.read_text() for path in sorted((root / "lib").rglob("*.py"))}
 
+
+LOADERS = "lib/data/load.py"  # what lies behind it is told by the checksums of what it returns
 
 # Read when this module is imported, with the code that will run: a file edited later in the session must not
 # give its key to results of the code that is already loaded.
@@ -68,11 +71,11 @@ def _imported_files(source: str, sources: dict[str, str]) -> Iterator[str]:
 
 
 def reached_files(start: str, sources: dict[str, str]) -> list[str]:
-    """`start` and the files of `lib` it imports, transitively, sorted."""
+    """`start` and the files of `lib` it imports, transitively, sorted; the loaders of data sets left out."""
     reached, waiting = set[str](), [start]
     while waiting:
         name = waiting.pop()
-        if name not in reached:
+        if name not in reached and name != LOADERS:
             reached.add(name)
             waiting += _imported_files(sources[name], sources)
     return sorted(reached)
@@ -104,7 +107,8 @@ def build_source_key(build: Callable[..., Any]) -> str:
 def artefact_key(build: Callable[..., Any], arguments: dict[str, Any], surroundings: dict[str, Any]) -> str:
     """Key of one built artefact.
 
-    `surroundings` is what else decides the bits: data checksums, device type, precision, threads, torch version.
+    `surroundings` is what else decides the bits: data checksums, device type, precision, threads, instruction set and
+    torch version.
     """
     parts = [f"{build.__module__}.{build.__qualname__}", canonical(arguments), canonical(surroundings)]
     return sha256(build_source_key(build).encode(), *(part.encode() for part in parts))

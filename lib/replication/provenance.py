@@ -26,7 +26,7 @@ def hardware(device: str) -> dict[str, Any]:
 
     found: dict[str, Any] = {
         "cpu": _cpu_model(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
+        "capability": instruction_set(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
     }
@@ -35,14 +35,25 @@ def hardware(device: str) -> dict[str, Any]:
     return found
 
 
+def instruction_set() -> str:
+    """The widest vectors that torch computes with in this process, as `AVX2`."""
+    import torch
+
+    return torch.backends.cpu.get_cpu_capability()
+
+
 @functools.cache
+def split_checksums(name: str) -> dict[str, str]:
+    """Split -> checksum of its images and labels, for every split that `load` can give of a data set."""
+    from lib.data.load import load, splits_of
+
+    return {split: load(name, split).checksum for split in splits_of(name)}
+
+
 def data_checksum(name: str) -> str:
     """One checksum for all the images and labels of a data set, training and test part; some sets are test only."""
-    from lib.data.catalogue import FACTS
-    from lib.data.load import load
-
-    splits = ("train", "test") if FACTS[name.removeprefix("fake:")].train else ("test",)
-    return sha256(*(load(name, split).checksum.encode() for split in splits))
+    parts = split_checksums(name)
+    return sha256(*(parts[split].encode() for split in ("train", "test") if split in parts))
 
 
 def _cpu_model() -> str:

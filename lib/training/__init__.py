@@ -5,9 +5,11 @@ from lib.training.checkpoint import CheckpointMismatch
 from lib.training.device import Compute, prepare, seed_everything
 from lib.training.evaluate import error_rate, predict
 from lib.training.history import History, Run
-from lib.training.hooks import KeepBest, every, fitted, measure, progress_line
+from lib.training.hooks import every, fitted, measure
+from lib.training.keep_best import KeepBest
 from lib.training.loop import Diverged, supervised, train
 from lib.training.optimisers import adam, muon, sgd
+from lib.training.progress import progress_line
 from lib.training.schedules import constant, cosine, exponential, linear, step_decay, trapezoid
 
 __all__ = [

@@ -1,5 +1,6 @@
 """What a training run leaves behind, and what its hooks see while it lasts."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,3 +89,6 @@ class Run:
     compute: Compute
     steps: int  # at most
     step: int = 0  # done
+
+
+Hook = Callable[[Run], Any]  # called after a step; see lib/training/hooks.py

@@ -46,6 +46,42 @@ def test_editing_plots_leaves_the_artefacts(sources):
     assert source_key(ARMS, sources) == before
 
 
+PAPERS_ARMS = (
+    "lib/experiments/rethinking_generalization/expressivity.py",
+    "lib/experiments/rethinking_generalization/random_labels.py",
+    "lib/experiments/pretraining_robustness/adversarial_robustness.py",
+    "lib/experiments/confidence_calibrated_ood/confidence_loss.py",
+    "lib/experiments/jem/training.py",
+    "lib/experiments/noisy_student/self_training.py",
+)
+
+
+@pytest.mark.parametrize("arms", PAPERS_ARMS)
+@pytest.mark.parametrize(
+    ("change", "file", "text"),
+    [
+        ("a loader", "lib/data/omniglot.py", "EDITED = 1"),
+        ("a new data set", "lib/data/load.py", "from lib.data.new_set import new_set"),
+        ("its facts", "lib/data/catalogue.py", "EDITED = 1"),
+        ("a new hook", "lib/training/new_hook.py", "EDITED = 1"),
+        ("a font size", "lib/plots/panels.py", "EDITED = 1"),
+        ("a header of a table", "lib/replication/tables.py", "EDITED = 1"),
+    ],
+)
+def test_what_changes_no_trained_number_retrains_no_net(arms, change, file, text, sources):
+    before = source_key(arms, sources)
+    sources[file] = sources.get(file, "") + f"\n{text}\n"
+    sources["lib/data/new_set.py"] = ""
+    assert source_key(arms, sources) == before, change
+
+
+def test_files_that_build_artefacts_import_neither_replication_nor_plots(sources):
+    """Every file of `experiments` but those that arrange runs, rows and frames, which no artefact is built by."""
+    for arms in PAPERS_ARMS:
+        reached = reached_files(arms, sources)
+        assert not [name for name in reached if name.startswith(("lib/replication", "lib/plots"))], arms
+
+
 def test_imports_are_followed_through_files_also_lazy_ones():
     sources = {
         "lib/__init__.py": "",

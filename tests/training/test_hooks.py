@@ -6,7 +6,9 @@ from torch import nn
 
 from lib.training.device import prepare
 from lib.training.history import History, Run
-from lib.training.hooks import KeepBest, describe, every, progress_line
+from lib.training.hooks import every
+from lib.training.keep_best import KeepBest
+from lib.training.progress import describe, progress_line
 
 
 def a_run(steps=100):
@@ -55,7 +57,7 @@ def test_progress_is_silent_where_nobody_watches():
 
 def test_progress_writes_at_most_one_line_every_few_seconds(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("lib.training.hooks.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("lib.training.progress.time.monotonic", lambda: clock[0])
     stream, run = Terminal(), a_run()
     show = progress_line(5.0, stream)
     for run.step in range(1, 31):

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.data.augment import crop_and_flip, random_flip
-from lib.data.catalogue import PUBLISHED_SETS
 from lib.data.image_set import ImageSet, to_float
-from lib.data.load import load
+from lib.data.load import is_published, load
 from lib.data.splits import split
 from lib.models.inputs import Standardise
 from lib.models.mlp import mlp
@@ -117,7 +116,7 @@ def divide(dataset: str, pooling: int, sizes: list[int], seed: int, evaluate_on:
         seed: of the draw.
         evaluate_on: "test", or "validation" for pilots, which then leaves the test images untouched.
     """
-    if dataset.removeprefix("fake:") not in PUBLISHED_SETS:
+    if not is_published(dataset):
         return Division(*(pooled(part, pooling) for part in split(load(dataset, "all"), sizes, seed)))
     train, judge = split(load(dataset, "fit"), sizes[:2], seed)
     held_out = load(dataset, "validation")

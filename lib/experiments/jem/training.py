@@ -19,7 +19,8 @@ from lib.methods.jem_training import JointRun, Rescue, got_past, train_jointly
 from lib.methods.sgld import Langevin
 from lib.training.evaluate import error_rate, predict
 from lib.training.history import History
-from lib.training.hooks import KeepBest, every
+from lib.training.hooks import every
+from lib.training.keep_best import KeepBest
 from lib.training.loop import Augment, train
 from lib.training.optimisers import adam
 

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from lib.data.image_set import ImageSet
-from lib.data.load import POOLS, load
+from lib.data.load import is_pool, load
 from lib.data.splits import split
-from lib.experiments.noisy_student.lineages import Lineage, Plan, Setting, batch_images, title
+from lib.experiments.noisy_student.lineages import Lineage, Plan, Setting, batch_images
 from lib.experiments.noisy_student.nets import NETS, NOISES
 from lib.methods.self_training import (
     MissingTeacher,
@@ -37,8 +37,6 @@ from lib.metrics.calibration import (
 )
 from lib.metrics.classification import accuracy, confidence_and_correct, nll_from_logits, softmax
 from lib.models.count import parameter_count
-from lib.replication.artefacts import Artefact
-from lib.replication.experiment import Experiment
 from lib.training.batches import Batches
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import predict
@@ -73,7 +71,7 @@ def draw(
     The test images are of the published test part; where nobody published one, they are drawn too.
     """
     sizes = (labelled_images, unlabelled_images)
-    if dataset in POOLS:
+    if is_pool(dataset):
         return Data(*split(load(dataset, "all"), (*sizes, test_images), seed))
     labelled, pool = split(load(dataset, "train" if tested_on == "test" else "fit"), sizes, seed)
     (test,) = split(load(dataset, tested_on), (test_images,), seed)
@@ -254,23 +252,3 @@ def tested(net: nn.Module, test: ImageSet) -> dict[str, Any]:
         "confidence - accuracy": signed_confidence_error(confidence, correct),
         "reliability": {name: getattr(curve, name).tolist() for name in ("confidence", "accuracy", "size")},
     }
-
-
-def run_all(experiment: Experiment, lineages: dict[str, Lineage], **shared: Any) -> dict[str, list[dict[str, Any]]]:
-    """name -> `trained` per seed, for every lineage; nets that two lineages have in common are trained once."""
-    grown: dict[str, list[Artefact]] = {}
-    nets = {name: grow(experiment, lineage, grown, **shared) for name, lineage in lineages.items()}
-    return {name: [net.value() for net in per_seed] for name, per_seed in nets.items()}
-
-
-def grow(experiment: Experiment, lineage: Lineage, grown: dict[str, list[Artefact]], **shared: Any) -> list[Artefact]:
-    """The last net of a lineage, one for each seed, after its ancestors; `grown` keeps what is there already."""
-    name, ancestors = title(lineage), lineage[:-1]
-    labels = f"labels of {title(ancestors)}"
-    if ancestors and labels not in grown:
-        teachers = grow(experiment, ancestors, grown, **shared)
-        grown[labels] = experiment.artefacts(labelled_by, teacher=teachers, plan=ancestors[-1], **shared)
-    if name not in grown:
-        own = {"name": name, "lineage": lineage, "labels": grown[labels] if ancestors else None}
-        grown[name] = experiment.artefacts(trained, **own, **shared)
-    return grown[name]

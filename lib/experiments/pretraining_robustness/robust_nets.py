@@ -11,18 +11,17 @@ from torch import Tensor, nn
 from lib.attacks.harness import robust_accuracy
 from lib.attacks.pgd import pgd
 from lib.data.augment import crop_and_flip
-from lib.data.catalogue import PUBLISHED_SETS
 from lib.data.cifar import CIFAR100_CLASSES, CIFAR100_SUPERCLASS
 from lib.data.image_set import ImageSet, to_float
 from lib.data.letters import DIGIT_LOOK_ALIKES
-from lib.data.load import load
+from lib.data.load import is_published, load
 from lib.data.splits import split
 from lib.methods.adversarial_training import adversarial_loss
 from lib.models.small_cnn import small_cnn
 from lib.models.wide_resnet import wide_resnet
 from lib.training.device import derived_seed, prepare
-from lib.training.history import History, Run
-from lib.training.hooks import Hook, KeepBest
+from lib.training.history import History, Hook, Run
+from lib.training.keep_best import KeepBest
 from lib.training.loop import train
 from lib.training.optimisers import muon, sgd
 from lib.training.schedules import Schedule, cosine, linear
@@ -86,7 +85,7 @@ def target_sets(name: str, sizes: Sequence[int], seed: int) -> tuple[ImageSet, I
     images; elsewhere the test images come from what the first two leave.
     """
     count, held_out_count, attacked_count = sizes
-    if name.removeprefix("fake:") in PUBLISHED_SETS:
+    if is_published(name):
         images, held_out = split(load(name), (count, held_out_count), seed)
         tests = load(name, "test")
     else:

@@ -16,10 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.data.catalogue import PUBLISHED_SETS
 from lib.data.image_set import ImageSet
 from lib.data.labels import corrupt_labels
-from lib.data.load import load
+from lib.data.load import is_published, load
 from lib.data.pixels import gaussian_pixels, random_pixels, shuffled_pixels, spatial_permutation
 from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS
 from lib.training.batches import Batch
@@ -209,7 +208,7 @@ def redrawn_labels(
 
 def draw_sets(dataset: str, n_images: int, n_test_images: int, generator: torch.Generator) -> tuple[ImageSet, ImageSet]:
     """Training and test images drawn by chance; a set that its publisher did not divide is divided anew."""
-    if dataset.removeprefix("fake:") in PUBLISHED_SETS:
+    if is_published(dataset):
         train_set, test_set = load(dataset), load(dataset, "test")
     else:
         whole = load(dataset, "all")
