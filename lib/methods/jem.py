@@ -41,6 +41,9 @@ FACTORISATIONS: dict[str, tuple[Callable[[Tensor, Tensor, Tensor, Tensor], Terms
 }
 
 
+PAIRINGS = ("label", "place")
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How the energy part is trained. The defaults are the released code's; `stabilised` adds what keeps it stable.
@@ -48,6 +51,9 @@ class Recipe:
     Attributes:
         sampler: of the chains.
         factorisation: key of `FACTORISATIONS`.
+        pairing: of p(x|y) alone. "label": each chain is of the class of the image beside it, as in the released code.
+            "place": of the class that belongs to its place in the buffer, whatever the batch holds; then the gradient
+            of the classes' biases is noise.
         data_noise: sigma of the Gaussian noise on the data, for images in [-1, 1].
         energy_penalty: weight of the mean square of the log densities of data and chains.
         clip_norm: largest norm of the gradient of all weights.
@@ -57,11 +63,17 @@ class Recipe:
 
     sampler: Langevin = field(default_factory=Langevin)
     factorisation: str = "p(x) p(y|x)"
+    pairing: str = "label"
     data_noise: float = 0.03
     energy_penalty: float = 0.0
     clip_norm: float | None = None
     buffer_size: int = 10_000
     restart: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse a pairing that does not exist."""
+        if self.pairing not in PAIRINGS:
+            raise ValueError(f"chains are paired by {' or '.join(PAIRINGS)}, found {self.pairing!r}")
 
 
 def jem_loss(
@@ -132,9 +144,12 @@ class JointLoss:
             Diverged: the guard says so.
         """
         recipe, generator = self.recipe, self.generator
-        places, starts = self.buffer.draw(len(batch.images), generator)
-        classes = self.buffer.class_of(places)
         _, conditional = FACTORISATIONS[recipe.factorisation]
+        if conditional and recipe.pairing == "label":
+            places, starts = self.buffer.draw_for(batch.labels, generator)
+        else:
+            places, starts = self.buffer.draw(len(batch.images), generator)
+        classes = self.buffer.class_of(places)
         chains = langevin(model, starts, recipe.sampler, generator, classes if conditional else None)
         self.buffer.put(places, chains)
         images = noisy(to_float(batch.images), recipe.data_noise, generator)

@@ -6,7 +6,7 @@ resume a killed run: everything random in a segment follows from (seed, its firs
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -22,6 +22,7 @@ from lib.methods.sgld import ReplayBuffer
 from lib.models.count import parameter_count
 from lib.training.checkpoint import read_checkpoint, write_checkpoint
 from lib.training.device import Compute, derived_seed, prepare
+from lib.training.history import Hook, Run
 from lib.training.loop import Augment, Diverged, train
 from lib.training.optimisers import adam
 from lib.training.schedules import Schedule, constant
@@ -54,6 +55,7 @@ class JointRun:
         trace: one line per step taken, undone ones too, with finite numbers: step, mean log density of data and of
             chains, largest |pixel| of the chains as images in [-1, 1].
         divergences: one per rollback: step, where it went back to, cause, line of the trace.
+        measured: [step, value] of every measurement on the way.
         cpu_seconds: of training, undone steps too.
     """
 
@@ -61,6 +63,7 @@ class JointRun:
     step: int = 0
     trace: list[list[float]] = field(default_factory=list)
     divergences: list[dict[str, Any]] = field(default_factory=list)
+    measured: list[list[float]] = field(default_factory=list)
     cpu_seconds: float = 0.0
 
     def state_dict(self) -> dict[str, Any]:
@@ -92,6 +95,7 @@ def train_jointly(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 30.0,
     fingerprint: str = "",
+    measure: Mapping[int, Callable[[nn.Module], float]] | None = None,
 ) -> JointRun:
     """Train `model` in place by JEM with Adam; it is left in eval mode.
 
@@ -114,6 +118,7 @@ def train_jointly(
         checkpoint: file to resume from, written between segments when the last is `checkpoint_seconds` old.
         checkpoint_seconds: see above.
         fingerprint: what net, data and arguments are, so that the checkpoint of another run is refused.
+        measure: after how many steps -> what is measured of the net then; it goes to `run.measured`.
 
     Returns:
         The run; `run.step < steps` if it was given up after too many restarts.
@@ -135,7 +140,7 @@ def train_jointly(
                 model, images, labels, steps=length, batch_size=batch_size, optimiser=optimiser,
                 schedule=shifted(schedule, run.step, rescue.rate ** len(run.divergences)), batch_loss=loss,
                 augment=augment, clip_norm=recipe.clip_norm, drop_last=len(images) >= batch_size,
-                seed=derived_seed(seed, ORDER, *attempt), compute=compute,
+                seed=derived_seed(seed, ORDER, *attempt), compute=compute, hooks=[looks(run, measure or {})],
             )  # fmt: skip
         except Diverged as found:
             note_divergence(run, loss, run.step + found.step)
@@ -165,6 +170,18 @@ def generator(compute: Compute, seed: int, *purpose: int) -> torch.Generator:
 def shifted(schedule: Schedule, start: int, factor: float) -> Schedule:
     """The schedule as a segment that begins at step `start` of the run sees it, times a factor."""
     return lambda step: factor * schedule(start + step)
+
+
+def looks(run: JointRun, measure: Mapping[int, Callable[[nn.Module], float]]) -> Hook:
+    """The hook that measures at the steps of the whole run that were asked for; an undone step is measured again."""
+    start = run.step
+
+    def look(segment: Run) -> None:
+        if quantity := measure.get(start + segment.step):
+            taken = [line for line in run.measured if line[0] != start + segment.step]
+            run.measured = [*taken, [float(start + segment.step), quantity(segment.model)]]
+
+    return look
 
 
 def note_steps(run: JointRun, loss: JointLoss) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.methods.energy import class_log_density, frozen, log_density, log_density_gradient
@@ -104,6 +105,9 @@ class ReplayBuffer:
     Each visited chain starts anew from uniform noise with probability `restart`. A chain's class, where one is asked
     for, is its place in the buffer modulo the number of classes. The chains of one visit are drawn without repetition,
     so that none is written back twice; the released code draws with repetition.
+
+    For p(x | y) a visit draws, for every labelled image, a chain of that image's class, as the released code does: data
+    and chains then hold every class equally often, and the gradient of the biases of the classes is exactly 0.
     """
 
     def __init__(
@@ -123,11 +127,33 @@ class ReplayBuffer:
             raise ValueError(
                 f"{count} chains wanted, the buffer has {len(self.images)}: make it at least a batch large"
             )
-        device = self.images.device
-        places = torch.randperm(len(self.images), generator=generator, device=device)[:count]
-        fresh = torch.rand((count, *self.images.shape[1:]), generator=generator, device=device)
-        anew = torch.rand(count, generator=generator, device=device) < self.restart  # (count,)
-        return places, torch.where(anew[:, None, None, None], fresh, self.images[places])
+        places = torch.randperm(len(self.images), generator=generator, device=self.images.device)[:count]
+        return places, self._starts(places, generator)
+
+    def draw_for(self, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """As `draw`, a chain of each label's class: places (count,), where `class_of` is `labels`, and starts.
+
+        Raises:
+            ValueError: a class occurs more often among the labels than it has chains.
+        """
+        per_class = len(self.images) // self.classes
+        which = F.one_hot(labels, self.classes).cumsum(0).gather(1, labels[:, None])[:, 0] - 1  # n-th of its class
+        if len(labels) > per_class and (commonest := int(which.max()) + 1) > per_class:
+            raise ValueError(
+                f"{commonest} chains of one class wanted, the buffer has {per_class}: make it at least "
+                f"{self.classes} times a batch large"
+            )
+        # (per_class, K): for each class its chains in random order
+        order = torch.rand((per_class, self.classes), generator=generator, device=self.images.device).argsort(0)
+        places = order[which, labels] * self.classes + labels
+        return places, self._starts(places, generator)
+
+    def _starts(self, places: Tensor, generator: torch.Generator) -> Tensor:
+        """Where the chains are, or, for a few of them, uniform noise."""
+        shape, device = (len(places), *self.images.shape[1:]), self.images.device
+        fresh = torch.rand(shape, generator=generator, device=device)
+        anew = torch.rand(len(places), generator=generator, device=device) < self.restart  # (count,)
+        return torch.where(anew[:, None, None, None], fresh, self.images[places])
 
     def put(self, places: Tensor, images: Tensor) -> None:
         """Leave the chains where they are now."""

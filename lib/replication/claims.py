@@ -10,7 +10,7 @@ A measured quantity has a name and one value per seed. For a part of a claim it 
 import math
 import re
 from collections.abc import Hashable, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +81,7 @@ class Gate:
     quantity: str
     at_least: float | None = None
     at_most: float | None = None
+    plateau: bool = False  # the quantity is what a trained net still gained in the last quarter of its steps
 
     def holds(self, value: float) -> bool:
         """Whether the measured mean satisfies the bound, which itself is allowed."""
@@ -158,6 +159,7 @@ class Claim:
         gates: What must hold for the claim to be testable; their quantities carry no part's name.
         needs: Data sets that the run must have used.
         note: What a reader should know about the rule.
+        no_plateau: Why the nets compared need not have been trained to a plateau; empty where they must, or none are.
     """
 
     id: str
@@ -172,6 +174,7 @@ class Claim:
     gates: tuple[Gate, ...]
     needs: tuple[str, ...]
     note: str = ""
+    no_plateau: str = ""
 
     def rule(self) -> dict[str, Any]:
         """Everything a verdict depends on, as plain JSON values; recorded results keep it, to tell when it changed."""
@@ -194,7 +197,8 @@ class Claim:
         if len(set(rules.values())) == 1:
             texts = [next(iter(rules.values())) + (f", mean of {len(rules)} parts" if len(rules) > 1 else "")]
         texts += [f"also with {control.take} for {control.instead_of}" for control in self.controls]
-        texts += [f"if {gate.quantity} is {gate.bound}" for gate in self.gates]
+        plateaus = {gate: None for part in self.parts for gate in part.gates if gate.plateau}
+        texts += [f"if {gate.quantity} is {gate.bound}" for gate in (*self.gates, *plateaus)]
         return "; ".join(texts)
 
     def paper_text(self) -> str:
@@ -326,9 +330,11 @@ CITATION_KEYS = {"title", "authors", "year", "venue", "arxiv", "url"}
 PAPER_KEYS = {"effect", "unit", "source", "unverified", "contradicts"}
 COMPARISON_KEYS = {"comparison", "order", "sign", "margin", "paper", "gate", "needs"}
 PART_KEYS = COMPARISON_KEYS | {"weight"}
-CLAIM_KEYS = COMPARISON_KEYS | {"statement", "kind", "notebook", "parts", "control", "quantities", "judged_as", "note"}
+CLAIM_KEYS = COMPARISON_KEYS | {
+    *("statement", "kind", "notebook", "parts", "control", "quantities", "judged_as", "note", "plateau")
+}
 COMPARISONS = {"comparison", "order", "parts"}
-INTERVAL_KEYS = COMPARISONS | {"sign", "margin", "control"}
+INTERVAL_KEYS = COMPARISONS | {"sign", "margin", "control", "plateau"}
 EXHIBIT_KEYS = {"title", "notebook", "values", "unit", "source", "note"}
 DEVIATION_KEYS = {"as_published", "corrected", "notebook", "source"}
 
@@ -354,6 +360,7 @@ def _claim(id: str, raw: Any, file: str, notebooks: Mapping[int, str]) -> Claim:
         gates=_gates(entry),
         needs=_needs(entry),
         note=entry.text("note", ""),
+        no_plateau=entry.text("plateau", "") if isinstance(entry.raw.get("plateau"), str) else "",
     )
 
 
@@ -408,6 +415,7 @@ def _part(name: str | None, own: "_Entry", claim: "_Entry", rule: str | None, cl
         gates=_gates(own) if divided else (),
         needs=_needs(own) if divided else (),
     )
+    part = replace(part, gates=(*part.gates, *_plateau_gates(claim, rule, part.margin)))
     if part.weight <= 0:
         raise ValueError(f"{own.where}: weight must be > 0, found {part.weight}")
     _check_effect(part, rule, own.where)
@@ -493,6 +501,23 @@ def _gates(entry: "_Entry") -> tuple[Gate, ...]:
             raise ValueError(f"{own.where}: state one of at_least and at_most")
         gates.append(Gate(own.text("quantity"), own.number("at_least"), own.number("at_most")))
     return tuple(gates)
+
+
+def _plateau_gates(claim: "_Entry", rule: str | None, margin: float) -> tuple[Gate, ...]:
+    """`plateau` lists what the nets that are compared gained in their last quarter: at most half the margin each.
+
+    Where it is a sentence, it says why the nets need not be at a plateau.
+    """
+    gained = claim.raw.get("plateau")
+    if gained is None or isinstance(gained, str):
+        return ()
+    if rule == "order":
+        raise ValueError(
+            f"{claim.where}: half a margin of Kendall's tau is no gain; say in words why no plateau is asked"
+        )
+    if not isinstance(gained, list) or not gained or not all(map(_is_name, gained)):
+        raise ValueError(f"{claim.where}: plateau lists quantities, or says in a sentence why it is not asked")
+    return tuple(Gate(name, at_most=margin / 2, plateau=True) for name in gained)
 
 
 def _controls(entry: "_Entry") -> tuple[Control, ...]:

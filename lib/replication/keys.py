@@ -1,7 +1,8 @@
 """The two keys that decide what must be computed again.
 
-*Artefact key*: the build call's arguments, the data's checksums, device type, precision, threads, instruction set, torch
-version, and the meaning of the source files the build function reaches through `lib`, without docstrings and comments.
+*Artefact key*: the build call's arguments, the data's checksums, device type, precision, threads, instruction set,
+torch version, and the meaning of the source files the build function reaches through `lib`, without docstrings and
+comments.
 What `load` returns is told by the checksum of every split, so the loaders' sources are not part of it.
 *Job key*: parameters, the notebook's code, `paper.yaml`, `tiers/`, `recorded/` and every byte of `lib`.
 

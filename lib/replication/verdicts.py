@@ -297,7 +297,9 @@ def _closed_gates(claim: str, gates: Sequence[Gate], values: Values, part: Part 
     for gate in gates:
         name = gate.quantity if part is None else part.quantity(gate.quantity)
         mean = _mean(_measured(claim, name, values))
-        if not gate.holds(mean):
+        if not gate.holds(mean) and gate.plateau:
+            closed.append(f"still improving by {mean:.3g} in the last quarter ({name}, wanted {gate.bound})")
+        elif not gate.holds(mean):
             closed.append(f"{name} is {mean:.4g}, wanted {gate.bound}")
     return "; ".join(closed)
 
@@ -321,7 +323,8 @@ def _judge_parts(claim: Claim, values: Values, datasets: Collection[str]) -> Ver
     closed = [_part_untestable(claim, part, values, datasets) for part in claim.parts]
     parts = [part for part, reason in zip(claim.parts, closed, strict=True) if not reason]
     if not parts:
-        reasons = [f"{part.name}: {reason}" for part, reason in zip(claim.parts, closed, strict=True)]
+        named = zip(claim.parts, closed, strict=True)
+        reasons = [reason if part.name is None else f"{part.name}: {reason}" for part, reason in named]
         return Verdict(claim.id, NOT_TESTABLE, "; ".join(reasons), paper=claim.paper)
     verdict = _measure(claim, claim.id, parts, values)
     controls = tuple(_measure(claim, f"{claim.id} control {c.take}", parts, values, c) for c in claim.controls)

@@ -15,8 +15,8 @@ from lib.training.batches import Batch, Batches
 from lib.training.checkpoint import Keeper, Stateful
 from lib.training.device import Compute, own_randomness, prepare, rng_state, set_rng_state
 from lib.training.history import History, Hook, Run
-from lib.training.progress import progress_line
 from lib.training.interrupt import between_steps
+from lib.training.progress import progress_line
 from lib.training.schedules import Schedule, constant
 
 Augment = Callable[[Tensor, torch.Generator], Tensor]  # (B, C, H, W) -> (B, C, H', W')

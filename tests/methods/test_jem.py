@@ -105,6 +105,28 @@ def test_a_step_visits_chains_and_leaves_no_gradient_of_theirs():
     assert len(loss.trace) == 1 and loss.trace[0][2] > 0
 
 
+def test_with_chains_of_the_labels_the_biases_of_the_classes_feel_nothing():
+    """The mean over data minus the mean over chains of one-hot(y): 0 if both hold the same classes, noise otherwise."""
+    torch.manual_seed(0)
+    model, images = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 28, 5)), torch.rand(20, 3, 32, 28)
+    labels = torch.arange(20) % 5
+    labels[0] = 3
+    gradients = {}
+    for pairing in ("label", "place"):
+        random = torch.Generator().manual_seed(0)
+        recipe = Recipe(Langevin(steps=1), factorisation="p(x|y) p(y)", pairing=pairing, buffer_size=100)
+        loss = JointLoss(recipe, ReplayBuffer(100, (3, 32, 28), random, classes=5), random, Guard())
+        model.zero_grad()
+        loss(model, Batch(images, labels, torch.arange(20), 0, torch.Generator())).backward()
+        gradients[pairing] = model[1].bias.grad.abs().max().item()
+    assert gradients["label"] < 1e-7 < 0.01 < gradients["place"]
+
+
+def test_a_pairing_that_does_not_exist_is_refused():
+    with pytest.raises(ValueError, match="paired by label or place, found 'row'"):
+        Recipe(pairing="row")
+
+
 def test_nan_is_found_where_an_absolute_bound_would_let_it_pass():
     loss, _ = a_loss()
     with pytest.raises(Diverged) as found:

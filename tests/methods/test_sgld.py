@@ -107,3 +107,21 @@ def test_every_chain_keeps_its_class():
 def test_a_buffer_smaller_than_a_batch_is_refused():
     with pytest.raises(ValueError, match="8 chains wanted, the buffer has 4"):
         ReplayBuffer(4, (1, 1, 1), drawn()).draw(8, drawn())
+
+
+def test_chains_drawn_for_labels_are_of_these_classes_and_none_is_drawn_twice():
+    random = torch.Generator().manual_seed(0)
+    buffer = ReplayBuffer(203, (1, 14, 14), random, restart=0.0, classes=10)
+    labels = torch.randint(10, (64,), generator=random)
+    places, starts = buffer.draw_for(labels, random)
+    assert torch.equal(buffer.class_of(places), labels)
+    assert len(places.unique()) == 64 and places.max() < 203
+    assert torch.equal(starts, buffer.images[places])
+    again, _ = buffer.draw_for(labels, random)
+    assert not torch.equal(again, places)
+
+
+def test_a_class_with_more_labels_than_chains_is_refused():
+    random = torch.Generator().manual_seed(0)
+    with pytest.raises(ValueError, match="7 chains of one class wanted, the buffer has 2"):
+        ReplayBuffer(20, (1, 14, 14), random).draw_for(torch.full((7,), 3), random)

@@ -5,6 +5,7 @@ judge and those to stop early by (of embedded sets also the test images), the in
 all noise and all chains. `task` is what the arms share: pooling, sizes of the parts, protocol.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lib.methods.sgld import Langevin
 from lib.training.evaluate import error_rate, predict
 from lib.training.history import History
 from lib.training.hooks import every
+from lib.training.hooks import measure as measured
 from lib.training.keep_best import KeepBest
 from lib.training.loop import Augment, train
 from lib.training.optimisers import adam
@@ -51,11 +53,12 @@ def opened(pooled_dataset: str, task: Task, seed: int) -> tuple[Protocol, Divisi
     return protocol, divide(pooled_dataset, task["pooling"], task["sizes"], seed, protocol.evaluate_on)
 
 
-def recipe_of(p: Protocol, factorisation: str) -> Recipe:
+def recipe_of(p: Protocol, factorisation: str, pairing: str = "label") -> Recipe:
     """The energy part of a protocol."""
     return Recipe(
         sampler=Langevin(p.sgld_steps, p.sgld_step_size, p.sgld_noise, p.clamp),
         factorisation=factorisation,
+        pairing=pairing,
         data_noise=p.data_noise,
         energy_penalty=p.energy_penalty,
         clip_norm=p.clip_norm or None,
@@ -64,14 +67,21 @@ def recipe_of(p: Protocol, factorisation: str) -> Recipe:
 
 
 def joint_net(
-    seed: int, pooled_dataset: str, task: Task, factorisation: str, device: str, checkpoint: Path | None = None
-) -> Task:
-    """Train by JEM with one of the factorisations of p(x, y), and classify the test images."""
+    seed: int, pooled_dataset: str, task: Task, factorisation: str, device: str, pairing: str = "label",
+    checkpoint: Path | None = None,
+) -> Task:  # fmt: skip
+    """Train by JEM with one of the factorisations of p(x, y), and classify the test images.
+
+    `pairing` says which class a chain of p(x|y) is run for: that of the image beside it, or that of its place.
+    """
     p, division = opened(pooled_dataset, task, seed)
-    net = p.build(division, seed)
-    run = train_by(p, net, division, recipe_of(p, factorisation), Rescue(), p.steps, seed, device, checkpoint)
+    net, recipe = p.build(division, seed), recipe_of(p, factorisation, pairing)
+    on_the_way = {three_quarters(p.steps): lambda model: test_accuracy(model, division)}
+    run = train_by(p, net, division, recipe, Rescue(), p.steps, seed, device, checkpoint, on_the_way)
+    values = accuracies(net, division, p.data_noise, seed)
     return {
-        **accuracies(net, division, p.data_noise, seed),
+        **values,
+        "gain of the last quarter": values["accuracy"] - run.measured[-1][1],
         "constants fitted": accuracy_with_constants(net, division),
         "weights": net.state_dict(),
         "chains": run.buffer.images,
@@ -84,7 +94,7 @@ def joint_net(
 
 def train_by(
     p: Protocol, net: nn.Module, division: Division, recipe: Recipe, rescue: Rescue, steps: int, seed: int,
-    device: str, checkpoint: Path | None = None,
+    device: str, checkpoint: Path | None = None, measure: Mapping[int, Callable[[nn.Module], float]] | None = None,
 ) -> JointRun:  # fmt: skip
     """`train_jointly` for the first `steps` steps of a protocol."""
     return train_jointly(
@@ -102,6 +112,7 @@ def train_by(
         compute=compute_for(p, device),
         checkpoint=checkpoint,
         fingerprint=str((division.train.checksum, p, recipe, rescue)),
+        measure=measure,
     )
 
 
@@ -118,15 +129,19 @@ def twin(
     sigma = p.data_noise if compared == "same data noise" else 0.0
     net, held_out = p.build(division, seed), division.validation
     best = KeepBest(lambda model: -error_rate(model, held_out.images, held_out.labels))
-    look = every(max(1, steps // LOOKS), best)
+    looks = [
+        every(max(1, steps // LOOKS), best),
+        every(three_quarters(steps), measured("accuracy", lambda model: test_accuracy(model, division))),
+    ]
     history = classify(
-        p, net, division, steps, sigma, seed, device, hooks=[look], checkpoint=checkpoint, stateful={"best": best}
+        p, net, division, steps, sigma, seed, device, hooks=looks, checkpoint=checkpoint, stateful={"best": best}
     )
     end = {name: value.clone() for name, value in net.state_dict().items()}
     values = accuracies(net, division, p.data_noise, seed)
     net.load_state_dict(best.weights)
     return {
         **values,
+        "gain of the last quarter": values["accuracy"] - history.last("accuracy"),
         "weights": end,
         "early": accuracies(net, division, p.data_noise, seed),
         "early step": best.step,
@@ -199,12 +214,21 @@ def provoked(
 
 def accuracies(net: nn.Module, division: Division, sigma: float, seed: int) -> dict[str, float]:
     """Accuracy on the test images as they are, and with the noise that the released code evaluates with."""
-    images, labels = division.test.images, division.test.labels
-    blurred = noisy(images, sigma, torch.Generator().manual_seed(seed))
+    blurred = noisy(division.test.images, sigma, torch.Generator().manual_seed(seed))
     return {
-        "accuracy": 1 - error_rate(net, images, labels),
-        "accuracy with noise": 1 - error_rate(net, blurred, labels),
+        "accuracy": test_accuracy(net, division),
+        "accuracy with noise": 1 - error_rate(net, blurred, division.test.labels),
     }
+
+
+def test_accuracy(net: nn.Module, division: Division) -> float:
+    """Share of the test images that are classified rightly."""
+    return 1 - error_rate(net, division.test.images, division.test.labels)
+
+
+def three_quarters(steps: int) -> int:
+    """The step at which the last quarter of a run begins; what is gained in it tells whether the run was finished."""
+    return max(1, 3 * steps // 4)
 
 
 def accuracy_with_constants(net: nn.Module, division: Division) -> float:

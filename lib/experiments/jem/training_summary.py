@@ -33,6 +33,7 @@ def accuracy_rows(measured: dict[str, dict[str, Runs]]) -> dict[str, dict[str, l
         if "conditional" not in arms:
             continue
         rows[f"{dataset}: p(x|y) alone"] = clean_and_noisy(arms["conditional"])
+        rows[f"{dataset}: p(x|y) alone, chains by place"] = clean_and_noisy(arms["conditional by place"])
         fitted = per_seed(arms["conditional"], "constants fitted")
         rows[f"{dataset}: p(x|y) alone, constants fitted"] = {"accuracy": fitted}
         rows[f"{dataset}: JEM, constants fitted"] = {"accuracy": per_seed(arms["joint"], "constants fitted")}
@@ -136,6 +137,8 @@ def training_values(
     twins = [per_seed(arms[name], "accuracy") for arms in measured.values() for name in TWINS]
     return {
         **{f"{name}/{dataset}": found for dataset, arms in measured.items() for name, found in compared(arms).items()},
+        "gain of p(x|y) alone in its last quarter": per_seed(main["conditional"], "gain of the last quarter"),
+        "gain of JEM in its last quarter": per_seed(main["joint"], "gain of the last quarter"),
         "lowest accuracy of a twin": [min(seed) for seed in zip(*twins, strict=True)],
         "accuracy of JEM": per_seed(main["joint"], "accuracy"),
         "accuracy of p(x|y) alone": per_seed(main["conditional"], "accuracy"),
@@ -153,6 +156,8 @@ def compared(arms: dict[str, Runs]) -> dict[str, list[float]]:
     """What C1 compares, of one data set."""
     return {
         "accuracy of JEM": per_seed(arms["joint"], "accuracy"),
+        "gain of JEM in its last quarter": per_seed(arms["joint"], "gain of the last quarter"),
+        "gain of the twin in its last quarter": per_seed(arms["same steps"], "gain of the last quarter"),
         "accuracy of the twin": per_seed(arms["same steps"], "accuracy"),
         "accuracy of the twin with the same passes": per_seed(arms["same passes"], "accuracy"),
         "accuracy of the twin with the data noise": per_seed(arms["same data noise"], "accuracy"),
