@@ -292,16 +292,14 @@ def _unmet_needs(needs: Sequence[str], datasets: Collection[str]) -> str:
 
 
 def _closed_gates(claim: str, gates: Sequence[Gate], values: Values, part: Part | None = None) -> str:
-    """The gates that do not hold, with value and bound."""
-    closed = []
+    """The first gate that does not hold, with value and bound; those behind it may speak of what was not run."""
     for gate in gates:
         name = gate.quantity if part is None else part.quantity(gate.quantity)
         mean = _mean(_measured(claim, name, values))
-        if not gate.holds(mean) and gate.plateau:
-            closed.append(f"still improving by {mean:.3g} in the last quarter ({name}, wanted {gate.bound})")
-        elif not gate.holds(mean):
-            closed.append(f"{name} is {mean:.4g}, wanted {gate.bound}")
-    return "; ".join(closed)
+        if not gate.holds(mean):
+            told = f"still improving by {mean:.3g} in the last quarter: " if gate.plateau else ""
+            return f"{told}{name} is {mean:.4g}, wanted {gate.bound}"
+    return ""
 
 
 def _identity(claim: Claim, values: Values) -> Verdict:

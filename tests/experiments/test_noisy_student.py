@@ -141,7 +141,8 @@ def test_what_is_judged_is_taken_seed_by_seed():
     nets = {
         "teacher": runs(0.5, 0.6), "supervised": runs(0.6, 0.6), "student": runs(0.7, 0.65), "round 2": runs(0.8, 0.6),
         "larger, supervised": runs(0.65, 0.7), "larger student": runs(0.75, 0.72),
-        "student of the larger student": runs(0.71, 0.68),
+        "student of the larger student": runs(0.71, 0.68), "teacher, twice as long": runs(0.52, 0.59),
+        "student, three quarters": runs(0.66, 0.65), "supervised, three quarters": runs(0.61, 0.57),
     }  # fmt: skip
     lineages = {"student": [TEACHER, S]}
     values = summary.self_training_values(nets, lineages, SETTING)
@@ -150,6 +151,13 @@ def test_what_is_judged_is_taken_seed_by_seed():
     assert values["gain of the larger size without it, or none"] == pytest.approx([0.05, 0.1])
     assert values["lead of the larger teacher"] == pytest.approx([0.25, 0.12])
     assert values["forward passes of consistency training over those of self-training"] == [0.0, 0.0]
+    assert values["gain of a teacher trained twice as long"] == pytest.approx([0.02, -0.01])
+    assert values["gain of the student in its last quarter"] == pytest.approx([0.04, 0.0])
+    assert values["gain of the supervised net in its last quarter"] == pytest.approx([-0.01, 0.03])
+    assert values["larger nets trained"] == [1.0, 1.0] and values["rounds of self-training"] == [2.0, 2.0]
+    small = {name: net for name, net in nets.items() if "larger" not in name and "round" not in name}
+    fewer = summary.self_training_values(small, lineages, SETTING)
+    assert fewer["larger nets trained"] == [0.0, 0.0] and fewer["rounds of self-training"] == [1.0, 1.0]
     rival = {"consistency": of_equal_cost([S | CONSISTENT], lineages["student"], SETTING)}
     values = summary.self_training_values(nets | {"consistency": runs(0.5, 0.5, sure=0.3)}, lineages | rival, SETTING)
     assert values["accuracy of consistency training"] == [0.5, 0.5]
@@ -158,7 +166,7 @@ def test_what_is_judged_is_taken_seed_by_seed():
     assert worse["gain of the larger size without it, or none"] == pytest.approx([0.0, 0.1])
     assert all(ratio >= 0.95 for ratio in values["forward passes of consistency training over those of self-training"])
     frame = summary.gain_frame(nets)
-    assert set(frame["arm"]) == set(nets) - {"supervised", "larger, supervised"}
+    assert set(frame["arm"]) == set(nets) - {"supervised", "larger, supervised", *summary.AXIS}
     own = frame[frame["arm"] == "larger student"]
     assert own["gain"].tolist() == pytest.approx([0.1, 0.02]) and (own["low"] < 0.02).all()
 

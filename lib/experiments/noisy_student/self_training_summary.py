@@ -13,6 +13,8 @@ Nets = dict[str, Net]
 
 # The supervised net of the same size, length and noise; "supervised" for the others.
 CONTROLS = {"larger student": "larger, supervised"}
+# Nets that say whether the others were trained long enough; no arms of their own.
+AXIS = ("teacher, twice as long", "student, three quarters", "supervised, three quarters")
 
 
 def column(net: Net, name: str) -> list[float]:
@@ -43,14 +45,14 @@ def by_arm(nets: Nets) -> dict[str, dict[str, list[float]]]:
 
 
 def top_1(nets: Nets, rows: dict[str, str]) -> dict[str, dict[str, list[float]]]:
-    """Rows of a table of the paper -> the net that stands there, with its accuracy."""
-    return {row: {"top-1": column(nets[name], "accuracy")} for row, name in rows.items()}
+    """Rows of a table of the paper -> the net that stands there, with its accuracy; those of nets that exist."""
+    return {row: {"top-1": column(nets[name], "accuracy")} for row, name in rows.items() if name in nets}
 
 
 def calibration(nets: Nets, names: list[str]) -> dict[str, dict[str, list[float]]]:
     """Calibration error with its noise floor, mean confidence minus accuracy, and log-likelihood, of some nets."""
     quantities = ["calibration error", "calibration noise floor", "confidence - accuracy", "nll"]
-    return {name: {quantity: column(nets[name], quantity) for quantity in quantities} for name in names}
+    return {n: {quantity: column(nets[n], quantity) for quantity in quantities} for n in names if n in nets}
 
 
 def against_student(nets: Nets, lineages: dict[str, Lineage], setting: Setting) -> dict[str, dict[str, list[float]]]:
@@ -90,7 +92,7 @@ def gain_frame(nets: Nets) -> Any:
 
     lines = []
     for name in nets:
-        if name in {"supervised", "larger, supervised"}:
+        if name in {"supervised", "larger, supervised", *AXIS}:
             continue
         gains = gain(nets, name)
         around = interval(gains) if len(gains) > 1 else None
@@ -122,7 +124,7 @@ def size_frame(nets: Nets) -> Any:
     lines = [
         {"training": training, "parameters": run["parameters"], "seed": seed, "accuracy": run["accuracy"]}
         for name, training in names.items()
-        for seed, run in enumerate(nets[name])
+        for seed, run in enumerate(nets.get(name, ()))
     ]
     return pd.DataFrame(lines)
 
@@ -134,14 +136,14 @@ def reliability_frame(nets: Nets, names: list[str]) -> Any:
     lines = [
         {"arm": name, "seed": seed, "confidence": c, "accuracy": a, "size": n}
         for name in names
-        for seed, run in enumerate(nets[name])
+        for seed, run in enumerate(nets.get(name, ()))
         for c, a, n in zip(*(run["reliability"][key] for key in ("confidence", "accuracy", "size")), strict=True)
     ]
     return pd.DataFrame(lines)
 
 
 def self_training_values(nets: Nets, lineages: dict[str, Lineage], setting: Setting) -> dict[str, list[float]]:
-    """The quantities that C1, C2, C6, C7, C8 and C25 are judged by, one value per seed."""
+    """The quantities that C1, C2, C6, C7, C8 and C25 are judged by, one value per seed; those of nets that exist."""
     named = {
         "teacher accuracy": "teacher",
         "student accuracy": "student",
@@ -152,17 +154,46 @@ def self_training_values(nets: Nets, lineages: dict[str, Lineage], setting: Sett
         "student accuracy under the larger teacher": "student of the larger student",
         "accuracy of consistency training": "consistency",
     }
-    values = {name: column(nets[net], "accuracy") for name, net in named.items() if net in nets}
-    passes = forward_passes(lineages["consistency"], setting) if "consistency" in lineages else 0
-    sure = column(nets["consistency"], "sure of") if "consistency" in nets else [0.0] * len(nets["student"])
-    of_size = differences(nets["larger, supervised"], nets["supervised"])
-    return values | {
+    accuracies = {name: column(nets[net], "accuracy") for name, net in named.items() if net in nets}
+    return accuracies | finished(nets) | of_size(nets) | of_rivals(nets, lineages, setting)
+
+
+def finished(nets: Nets) -> dict[str, list[float]]:
+    """Whether teacher, student and control were trained long enough: what more steps bring each of them."""
+    return {
+        "gain of a teacher trained twice as long": differences(nets["teacher, twice as long"], nets["teacher"]),
+        "gain of the student in its last quarter": differences(nets["student"], nets["student, three quarters"]),
+        "gain of the supervised net in its last quarter": differences(
+            nets["supervised"], nets["supervised, three quarters"]
+        ),
+    }
+
+
+def of_size(nets: Nets) -> dict[str, list[float]]:
+    """What C2, C7 and C8 ask of the larger nets, where there are any; how many rounds there were."""
+    seeds = len(nets["student"])
+    trained = {
+        "larger nets trained": [float("larger student" in nets)] * seeds,
+        "rounds of self-training": [float(1 + sum(name.startswith("round ") for name in nets))] * seeds,
+    }
+    if "larger student" not in nets:
+        return trained
+    gains = differences(nets["larger, supervised"], nets["supervised"])
+    return trained | {
         "gain of self-training at the larger size": gain(nets, "larger student"),
-        "gain of the larger size without it, or none": [max(0.0, gained) for gained in of_size],
+        "gain of the larger size without it, or none": [max(0.0, gained) for gained in gains],
         "lead of the larger teacher": differences(nets["larger student"], nets["teacher"]),
-        "share of the pool that consistency training labels in the end": sure,
-        "forward passes of consistency training over those of self-training": [
-            passes / forward_passes(lineages["student"], setting)
-        ]
-        * len(nets["student"]),
+    }
+
+
+def of_rivals(nets: Nets, lineages: dict[str, Lineage], setting: Setting) -> dict[str, list[float]]:
+    """What C25's gates ask of consistency training; nothing of it where it was not run."""
+    seeds = len(nets["student"])
+    passes = forward_passes(lineages["consistency"], setting) if "consistency" in lineages else 0
+    of_students = passes / forward_passes(lineages["student"], setting)
+    return {
+        "forward passes of consistency training over those of self-training": [of_students] * seeds,
+        "share of the pool that consistency training labels in the end": (
+            column(nets["consistency"], "sure of") if "consistency" in nets else [0.0] * seeds
+        ),
     }
