@@ -121,7 +121,7 @@ def scratch(
     seed: int,
     target_dataset: str,
     sizes: Sequence[int],
-    rate: float,
+    rates: Sequence[float],
     net: str,
     steps: int,
     batch_size: int,
@@ -134,25 +134,30 @@ def scratch(
 ) -> dict[str, Any]:
     """Adversarial training on the target from random weights, with `looks` looks at held-out images on the way.
 
-    Returns the weights of the last step and those of the best look, which the test images have no part in choosing.
+    Of several rates, as in tuning, the one that leaves the net most robust on the held-out images counts. Returns the
+    weights of the last step and those of the best look, which the test images have no part in choosing.
     """
     images, held_out, _, _ = target_sets(target_dataset, sizes, seed)
     seen = images.take(torch.arange(min(len(images), len(held_out))))
     loss = {"eps": eps, "steps": attack_steps, "as_published": as_published}
-    model = new_net(net, images, derived_seed(seed, 5))
-    keep, look = watch(held_out, seen, eps, seed, every=-(-steps // looks) if looks else steps)
-    history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=batch_size, loss=loss,
-                  seed=derived_seed(seed, 6), device=device, hooks=[look], keep=keep,
-                  checkpoint=checkpoint)  # fmt: skip
-    return {
-        "weights": weights_of(model),
-        "best weights": keep.weights,
-        "best step": keep.step,
-        "steps": steps,
-        "passes": passes(history.images, attack_steps),
-        "held-out accuracy": history.last("held-out"),
-        "curve": {name: [[step, value] for step, value in points] for name, points in history.values.items()},
-    }
+    tried = []
+    for rate in rates:
+        model = new_net(net, images, derived_seed(seed, 5))
+        keep, look = watch(held_out, seen, eps, seed, every=-(-steps // looks) if looks else steps)
+        own = checkpoint and checkpoint.with_name(f"{checkpoint.name}.{rate}")
+        history = fit(model, images, NETS[net], rate=rate, steps=steps, batch_size=batch_size, loss=loss,
+                      seed=derived_seed(seed, 6), device=device, hooks=[look], keep=keep, checkpoint=own)  # fmt: skip
+        tried.append({
+            "weights": weights_of(model),
+            "rate": rate,
+            "best weights": keep.weights,
+            "best step": keep.step,
+            "steps": steps,
+            "passes": passes(history.images, attack_steps),
+            "held-out accuracy": history.last("held-out"),
+            "curve": {name: [[step, value] for step, value in points] for name, points in history.values.items()},
+        })  # fmt: skip
+    return max(tried, key=lambda run: run["held-out accuracy"])
 
 
 def steps_of_equal_compute(pretrained: dict[str, Any], tuned: dict[str, Any]) -> int:

@@ -58,10 +58,13 @@ def flags(runs: dict[str, Runs], name: str) -> str:
     return "\n".join(lines) or "not run"
 
 
-def values(measured: dict[str, Runs], from_sources: dict[str, Runs], all_sources: Sequence[str]) -> dict[str, Any]:
+def values(
+    sources: dict[str, Runs], measured: dict[str, Runs], from_sources: dict[str, Runs], all_sources: Sequence[str]
+) -> dict[str, Any]:
     """The quantities that C1 to C5 and S2 are judged by, one value per seed.
 
     Args:
+        sources: what `pretrain` returned for every source that was trained.
         measured: what `robustness` found for the six nets of the page.
         from_sources: the same for nets tuned from the other sources, as many as were trained.
         all_sources: the sources that a tier may train beside the untargeted one.
@@ -81,6 +84,11 @@ def values(measured: dict[str, Runs], from_sources: dict[str, Runs], all_sources
     seeds = range(len(measured["scratch, last epoch"]))
     robust = quantities["robust accuracy pre-trained"]
     equal_steps = quantities["robust accuracy scratch of equal steps"]
+    of_source = [run["robust accuracy"] for run in sources["untargeted"]]
+    reached = [run["PGD, cross-entropy"] for run in measured["scratch, best epoch"]]
+    quantities["robust accuracy of the source over that reached on the target"] = [
+        ours / max(best, 1e-9) for ours, best in zip(of_source, reached, strict=True)
+    ]
     quantities["masking flags under PGD"] = [sum(len(runs[s]["flags"]) for runs in measured.values()) for s in seeds]
     quantities["gain of untargeted pre-training at equal steps"] = [robust[s] - equal_steps[s] for s in seeds]
     for source in all_sources:

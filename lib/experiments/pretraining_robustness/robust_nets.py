@@ -49,10 +49,15 @@ class Recipe(NamedTuple):
     schedule: Callable[[int], Schedule]  # (steps)
 
 
-def cnn(shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """The small net: 32x32 images with widths 24-48-96, 8x8 images with 8-16-32 and smaller strides."""
-    widths, strides = ((24, 48, 96), (2, 2, 2)) if shape[-1] >= 28 else ((8, 16, 32), (2, 1, 2))
-    return small_cnn(classes, widths, shape[0], strides=strides)
+def cnn(*widths: int) -> Recipe:
+    """A small net with Muon: widths for 32x32 images; 8x8 images get 8-16-32 and smaller strides."""
+
+    def build(shape: tuple[int, int, int], classes: int) -> nn.Module:
+        if shape[-1] < 28:
+            return small_cnn(classes, (8, 16, 32), shape[0], strides=(2, 1, 2))
+        return small_cnn(classes, widths, shape[0], strides=(2, 2, 2))
+
+    return Recipe(build, lambda net, rate, batch_size: muon(net, rate, batch_size=batch_size), linear)
 
 
 def wrn(depth: int, width: int) -> Recipe:
@@ -65,7 +70,8 @@ def wrn(depth: int, width: int) -> Recipe:
 
 
 NETS = {
-    "small cnn": Recipe(cnn, lambda net, rate, batch_size: muon(net, rate, batch_size=batch_size), linear),
+    "small cnn": cnn(24, 48, 96),
+    "smaller cnn": cnn(16, 32, 64),
     "wrn-16-4": wrn(16, 4),
     "wrn-28-10": wrn(28, 10),
 }

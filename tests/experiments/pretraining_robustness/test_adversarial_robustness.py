@@ -56,7 +56,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, held_out: list[float]) -> list[tup
 
 def test_the_best_epoch_is_not_the_last_and_is_chosen_on_held_out_images_alone(monkeypatch: pytest.MonkeyPatch):
     looked = scripted(monkeypatch, [0.2, 0.5, 0.3, 0.1])
-    run = arms.scratch(0, **TARGET, **HOW, rate=0.2, steps=4, looks=4)
+    run = arms.scratch(0, **TARGET, **HOW, rates=[0.2], steps=4, looks=4)
     assert (run["best step"], run["steps"], run["held-out accuracy"]) == (2, 4, 0.1)
     assert run["curve"]["held-out"] == [[1, 0.2], [2, 0.5], [3, 0.3], [4, 0.1]]
     assert [step for step, _ in run["curve"]["train"]] == [1, 2, 3, 4]
@@ -70,14 +70,14 @@ def test_the_best_epoch_is_not_the_last_and_is_chosen_on_held_out_images_alone(m
 
 def test_the_last_weights_are_kept_where_the_last_look_is_the_best(monkeypatch: pytest.MonkeyPatch):
     scripted(monkeypatch, [0.1, 0.2])
-    run = arms.scratch(0, **TARGET, **HOW, rate=0.2, steps=2, looks=2)
+    run = arms.scratch(0, **TARGET, **HOW, rates=[0.2], steps=2, looks=2)
     assert run["best step"] == 2
     assert all(torch.equal(value, run["best weights"][name]) for name, value in run["weights"].items())
 
 
 def test_annealing_ends_at_the_best_step_of_the_long_run():
-    run = arms.annealed(0, {"best step": 3}, **TARGET, **HOW, rate=0.2)
-    straight = arms.scratch(0, **TARGET, **HOW, rate=0.2, steps=3, looks=0)
+    run = arms.annealed(0, {"best step": 3}, **TARGET, **HOW, rates=[0.2])
+    straight = arms.scratch(0, **TARGET, **HOW, rates=[0.2], steps=3, looks=0)
     assert run["steps"] == 3
     assert all(torch.equal(value, straight["weights"][name]) for name, value in run["weights"].items())
 
@@ -100,6 +100,12 @@ def test_of_two_rates_the_better_on_held_out_images_counts(source: dict[str, Any
     monkeypatch.setattr(arms, "robust_share", lambda model, images, eps, seed: next(scores))
     run = arms.tune(0, source, **TARGET, **HOW, layers="all layers", rates=[0.05, 0.2], steps=1)
     assert (run["rate"], run["held-out accuracy"]) == (0.2, 0.4)
+
+
+def test_scratch_too_tries_its_rates_and_the_better_on_held_out_images_counts(monkeypatch: pytest.MonkeyPatch):
+    scripted(monkeypatch, [0.3, 0.5, 0.4])
+    run = arms.scratch(0, **TARGET, **HOW, rates=[0.05, 0.2, 0.1], steps=1, looks=0)
+    assert (run["rate"], run["held-out accuracy"]) == (0.2, 0.5)
 
 
 def test_the_last_layer_arm_keeps_the_sources_trunk(source: dict[str, Any]):
@@ -127,20 +133,26 @@ def test_equal_compute_counts_passes():
 
 
 def runs(*worst: float, flags: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    return [{"PGD, worst": value, "clean": 0.5, "flags": list(flags)} for value in worst]
+    how = {"clean": 0.5, "flags": list(flags)}
+    return [{"PGD, worst": value, "PGD, cross-entropy": value + 0.1, **how} for value in worst]
 
 
 NETS = ["pre-trained, tuned", "pre-trained, last layer tuned", "scratch, last epoch", "scratch, best epoch",
         "scratch, annealed to it", "scratch, equal steps"]  # fmt: skip
 
 
+SOURCES = {"untargeted": [{"robust accuracy": 0.2}, {"robust accuracy": 0.1}]}
+
+
 def test_quantities_and_what_was_not_trained():
     measured = {name: runs(0.1 * i, 0.1 * i) for i, name in enumerate(NETS, start=1)}
-    found = summary.values(measured, {"clean": runs(0.3, 0.3)}, ["clean", "targeted", "unrelated classes"])
+    found = summary.values(SOURCES, measured, {"clean": runs(0.3, 0.3)}, ["clean", "targeted", "unrelated classes"])
     assert found["robust accuracy pre-trained"] == [0.1, 0.1]
     assert found["robust accuracy scratch at its best epoch"] == [0.4, 0.4]
     assert found["gain of untargeted pre-training at equal steps"] == pytest.approx([-0.5, -0.5])
     assert found["robust accuracy from that source/clean"] == [0.3, 0.3]
+    told = "robust accuracy of the source over that reached on the target"
+    assert found[told] == pytest.approx([0.2 / 0.5, 0.1 / 0.5])
     assert found["sources trained/clean"] == [1, 1] and found["sources trained/targeted"] == [0, 0]
     assert "robust accuracy from that source/targeted" not in found
     assert found["unrelated sources trained"] == [0, 0]
@@ -151,7 +163,7 @@ def test_flags_are_counted_over_seeds_and_seen_in_the_quantities():
     measured = {name: runs(0.2, 0.2) for name in NETS} | {
         "scratch, last epoch": runs(0.1, flags=("zero gradients",)) * 2
     }
-    assert summary.values(measured, {}, [])["masking flags under PGD"] == [1, 1]
+    assert summary.values(SOURCES, measured, {}, [])["masking flags under PGD"] == [1, 1]
     told = summary.flags(measured, "flags").splitlines()
     assert "scratch, last epoch: zero gradients (2 of 2 seeds)" in told and "pre-trained, tuned: none" in told
     assert summary.flags(measured, "AutoAttack flags") == "not run"
@@ -178,8 +190,8 @@ def test_every_training_can_be_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path
     place, how = tmp_path / "net.partial", {"steps": 2, **HOW}
     source = arms.pretrain(seed=0, source="untargeted", checkpoint=place, **SOURCE, steps=2)
     arms.tune(seed=0, pretrained=source, layers="all layers", rates=[0.1, 0.2], checkpoint=place, **TARGET, **how)
-    long = arms.scratch(seed=0, rate=0.2, checkpoint=place, **TARGET, **how)
-    arms.annealed(seed=0, overtrained=long, rate=0.2, checkpoint=place, **TARGET, **HOW)
+    long = arms.scratch(seed=0, rates=[0.2], checkpoint=place, **TARGET, **how)
+    arms.annealed(seed=0, overtrained=long, rates=[0.2, 0.1], checkpoint=place, **TARGET, **HOW)
     assert [path.name for path in given] == [
-        "net.partial", "net.partial.0.1", "net.partial.0.2", "net.partial", "net.partial",
+        "net.partial", "net.partial.0.1", "net.partial.0.2", "net.partial.0.2", "net.partial.0.2", "net.partial.0.1",
     ]  # fmt: skip
