@@ -116,6 +116,14 @@ def test_every_exhibit_and_claim_of_a_notebook_is_on_its_page(notebook):
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
+def test_every_claim_asks_for_a_plateau_or_says_why_not(notebook):
+    for claim in read_paper(notebook.path.parent).claims.values():
+        if claim.notebook == notebook.number and claim.parts:
+            asked = all(any(gate.plateau for gate in part.gates) for part in claim.parts)
+            assert claim.no_plateau or asked, f"{claim.id}: state `plateau`"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
 def test_tiers_are_complete_and_known(notebook):
     for tier in TIERS:
         parameters = tier_parameters(notebook, tier)

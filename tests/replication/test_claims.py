@@ -316,3 +316,21 @@ def test_effects_follow_from_the_tables_they_name():
     for name, effects in expected.items():
         found = [part.paper.effect for part in paper.claims[name].parts if part.paper is not None]
         assert found == pytest.approx(effects), name
+
+
+@pytest.mark.parametrize(("margin", "allowed"), [(0.1, 0.05), (0.002, 0.005)])
+def test_a_plateau_allows_half_the_margin_and_no_less_than_half_a_point(tmp_path: Path, margin: float, allowed: float):
+    claim = read_claim(tmp_path, margin=margin, plateau=["gain of a", "gain of b"])
+    (first, second) = only_part(claim).gates
+    assert (first.quantity, second.quantity) == ("gain of a", "gain of b")
+    assert first.plateau and first.at_most == pytest.approx(allowed) and claim.no_plateau == ""
+    assert "if gain of a is at most" in claim.rule_text()
+
+
+def test_a_claim_may_say_why_no_plateau_is_asked(tmp_path: Path):
+    claim = read_claim(tmp_path, plateau="The paper itself stops after five epochs.")
+    assert only_part(claim).gates == () and claim.no_plateau.startswith("The paper itself")
+    with pytest.raises(ValueError, match="lists quantities, or says in a sentence"):
+        read_claim(tmp_path, plateau=[])
+    with pytest.raises(ValueError, match="say in words why no plateau is asked"):
+        read_claim(tmp_path, kind="order", comparison=..., order=["a", "b", "c"], plateau=["gain of a"])

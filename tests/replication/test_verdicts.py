@@ -556,3 +556,26 @@ def test_the_verdict_machinery_does_not_import_torch():
     """The runner decides about all notebooks in one quick process; the metrics' `__init__` is imported on the way."""
     code = "import sys, lib.replication.verdicts; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("gained", "status"), [([0.04, 0.05, 0.06], "reproduced"), ([0.05, 0.05, 0.06], "not testable")]
+)
+def test_nets_that_still_improve_are_no_evidence(gained: list[float], status: str):
+    """At most half the margin of 0.1 may have been gained in the last quarter of the steps."""
+    gate = Gate("gain of a", at_most=0.05, plateau=True)
+    values = {"a": [0.5, 0.6, 0.5], "b": [0.0] * 3, "gain of a": gained}
+    verdict = judge(claim("direction", part(gates=(gate,))), values, {"mnist"})
+    assert verdict.status.startswith(status)
+    if status != "reproduced":
+        assert verdict.reason.startswith("still improving by 0.0533 in the last quarter: gain of a is 0.05333")
+    divided = claim("direction", part("one", gates=(gate,)), part("two"))
+    own = {f"{name}/{which}": values[name] for name in "ab" for which in ("one", "two")}
+    assert judge(divided, {**own, "gain of a": gained}, {"mnist"}).parts[0].status.startswith(status)
+
+
+def test_gates_behind_a_closed_one_may_speak_of_what_was_not_run():
+    closed, unmeasured = Gate("larger nets trained", at_least=1), Gate("lead of the larger net", at_least=0)
+    values = {"a": [0.5] * 3, "b": [0.0] * 3, "larger nets trained": [0.0] * 3}
+    verdict = judge(claim("direction", gates=(closed, unmeasured)), values, {"mnist"})
+    assert verdict.reason == "larger nets trained is 0, wanted at least 1"

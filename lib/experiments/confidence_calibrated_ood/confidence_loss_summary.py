@@ -47,6 +47,9 @@ PICTURES_AND_GAUSSIAN = ("broad/", "near/", "narrow/", "far/", f"noise/{SEEN_NOI
 PAGE = ("CE", "CEx", "KL broad", "KL few", "KL narrow", "KL noise")  # what the comparisons show
 
 
+TWO_LENGTHS = ("CE", "KL broad", "KL narrow")  # trained for three quarters of the steps as well
+
+
 def tnr95(inside: Any, outside: Any) -> float:
     """Share of OOD images that are rejected where 95 % of the in-distribution ones are accepted."""
     return 1 - fpr_at_tpr(inside, outside, positive="id")

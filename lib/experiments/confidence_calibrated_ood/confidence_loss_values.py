@@ -12,19 +12,30 @@ from lib.experiments.confidence_calibrated_ood.sets import SEEN_NOISE
 from lib.metrics.detection import auroc
 
 
-def confidence_values(nets: Nets, svhn: Nets) -> Columns:
+def confidence_values(nets: Nets, shorter: Nets, svhn: Nets) -> Columns:
     """The quantities that C1 and C3 to C6 are judged by, one value per seed.
 
     Args:
         nets: training -> runs, with the main set in-distribution.
+        shorter: the same for some trainings of three quarters of the steps.
         svhn: the same with SVHN in-distribution; empty where that is not run.
     """
-    values = _accepted(nets) | _transfer(nets) | _accuracies(nets, svhn) | _realism(nets)
+    values = _finished(nets, shorter) | _accepted(nets) | _transfer(nets) | _accuracies(nets, svhn) | _realism(nets)
     if svhn:
         for name in ("KL broad", "CE", "CEx"):
             values[f"SVHN-in TNR95 with {name}"] = per_seed(svhn[name], tnr95, "near/")
             values[f"SVHN-in noise TNR95 with {name}"] = per_seed(svhn[name], tnr95, "noise/")
     return values
+
+
+def _finished(nets: Nets, shorter: Nets) -> Columns:
+    """Accuracy that the last quarter of the steps brought; each length has a whole schedule of its own."""
+    return {
+        f"gain of {name} in its last quarter": [
+            whole - part for whole, part in zip(test_accuracy(nets[name]), test_accuracy(runs), strict=True)
+        ]
+        for name, runs in shorter.items()
+    }
 
 
 def _accepted(nets: Nets) -> Columns:
