@@ -4,7 +4,6 @@ from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS
 from lib.experiments.confidence_calibrated_ood.confidence_loss_summary import (
     TWO_LENGTHS,
     per_seed,
-    test_accuracy,
     tnr95,
 )
 from lib.experiments.confidence_calibrated_ood.confidence_loss_values import confidence_values
