@@ -213,3 +213,25 @@ def test_rows_and_frames_hold_one_value_per_seed():
     against_p = frames.against_p_frame(summary.relative_times(labels), published["figure-1b"], "time over true")
     assert set(against_p["name"]) == {"MLP 1x512", "half-width cnn", "Inception", "AlexNet"}
     assert "| **Inception** |" in literature(published["figure-against-table"])
+
+
+def test_each_gap_is_read_from_the_run_on_its_own_labels():
+    """Test error less training error: .9 - (1 - 1.0) on random labels, .3 - (1 - .95) on true ones."""
+    runs = [{"0.0": run_of([1.0, 1.0], [0.95], clean=0.3), "1.0": run_of([1.0, 1.0], [1.0], clean=0.9)}]
+    values = summary.random_label_values({"mlp 1x512": runs}, [{}], [], "half-width cnn")
+    assert values["gap on random labels/mlp 1x512"] == pytest.approx([0.9])
+    assert values["gap on true labels/mlp 1x512"] == pytest.approx([0.25])
+    assert values["test accuracy after random labels/mlp 1x512"] == pytest.approx([0.1])
+    assert values["lowest train accuracy on random labels"] == [1.0]
+    assert values["lowest train accuracy over p"] == [0.95]
+
+
+def test_a_score_of_memorisation_is_zero_at_chance_and_one_at_all():
+    runs = [{"1.0": run_of([1.0, 1.0], [accuracy])} for accuracy in (0.1, 0.55, 1.0)]
+    score = summary.memorisation_rows({"mlp 1x512": runs}, (3, 32, 32), 10, {"mlp 1x512": 1})["MLP 1x512"]["score"]
+    assert score == pytest.approx([0.0, 0.5, 1.0])
+
+
+def test_the_order_of_figure_1a_turned_round_has_a_tau_of_minus_one():
+    slow_first = {name: run_of([1.0] * 2 * (5 - i) + [0.0] * 12, [1.0]) for i, name in enumerate(summary.FIGURE_1A)}
+    assert summary.order_of_figure_1a(slow_first, "mean loss 0.1") == pytest.approx(-1.0)

@@ -114,7 +114,7 @@ def tune(
             "passes": passes(history.images, attack_steps),
             "held-out accuracy": robust_share(model, held_out, eps, seed),
         })  # fmt: skip
-    return max(tried, key=lambda run: run["held-out accuracy"])
+    return most_robust(tried)
 
 
 def scratch(
@@ -157,6 +157,11 @@ def scratch(
             "held-out accuracy": history.last("held-out"),
             "curve": {name: [[step, value] for step, value in points] for name, points in history.values.items()},
         })  # fmt: skip
+    return most_robust(tried)
+
+
+def most_robust(tried: list[dict[str, Any]]) -> dict[str, Any]:
+    """The run that held-out images speak for; the first of equal ones."""
     return max(tried, key=lambda run: run["held-out accuracy"])
 
 
