@@ -2,6 +2,8 @@
 
 import signal
 
+import lib  # noqa: F401  (before torch, which some tests import first)
+
 
 def pytest_configure() -> None:
     """Ctrl-C works, also where the tests run in the background, which starts processes that ignore it."""

@@ -1,54 +1,109 @@
-"""When two machines must agree to the last digit, and how far apart they may be otherwise."""
+"""When two machines must agree to the last digit, and how far apart they may be otherwise.
+
+The same: torch version, instruction set that computed, threads. Then every number agrees to 1e-9 and every verdict is
+the same. Elsewhere training takes other paths, and a trained number may only turn a check red that chance cannot:
+
+- what no training touches agrees to 1e-9;
+- what a claim is judged by passes a two-sample t-test over seeds, whose false alarms sum to 1e-4 over the whole suite;
+- figures and side tables have the same rows and columns, and finite numbers.
+"""
 
 import math
 import statistics
+from collections.abc import Sequence
 from typing import Any
+
+from scipy.stats import t as student
 
 from lib.replication import provenance
 from lib.replication.record import numbers, timed
+from lib.replication.results import Result
 
-ONE_POINT = 0.01
+FALSE_ALARMS = 1e-4  # of the whole suite, on a machine whose numbers are as good as the reference's
+SUITE = 500  # judged quantities of 25 notebooks, rounded up
+LEAST_SPREAD = 0.01  # of a quantity over seeds, relative beyond 1: a few test images, where all seeds agree by luck
+
+# Words in the names of quantities that follow from counts and closed forms alone.
+WITHOUT_TRAINING = (
+    *("passes of", "forward passes", "linear control", "nets trained", "sources trained", "rounds of"),
+    *("far sets beside", "weights over n", "width times depth", "labels wrong"),
+)
 
 
-def setting(result: dict[str, Any]) -> tuple[str, str, str, int]:
-    """What decides the bits of a trained number: torch version, CPU model, instruction set, threads."""
+def setting(result: Result) -> tuple[str, str, int]:
+    """What decides the bits of a trained number: torch version, instruction set that computed, threads."""
     hardware = result["hardware"]
-    return result["versions"]["torch"], hardware["cpu"], hardware["capability"], hardware["threads"]
+    return result["versions"]["torch"], hardware["capability"], hardware["threads"]
 
 
-def same_machine(reference: dict[str, Any]) -> bool:
+def same_machine(reference: Result) -> bool:
     """Whether this machine must reproduce the reference to the last digit; threads are one under the test command."""
     here = {"versions": provenance.versions(), "hardware": provenance.hardware("cpu")}
     return setting(here) == setting(reference)
 
 
-def disagreements(reference: dict[str, Any], result: dict[str, Any], *, exact: bool) -> list[str]:
-    """The numbers of `result` that are too far from the reference.
+def disagreements(reference: Result, result: Result, *, exact: bool) -> list[str]:
+    """What in `result` chance does not explain, a line each; measured times are not compared."""
+    return _digits(reference, result) if exact else _elsewhere(reference, result)
 
-    With `exact` every number agrees to 1e-9; otherwise within the larger of one point and three standard deviations
-    over the seeds. Measured times are not compared.
-    """
+
+def _digits(reference: Result, result: Result) -> list[str]:
     old, new = numbers(reference), numbers(result)
     if old.keys() != new.keys():
         return [f"present in one only: {sorted(old.keys() ^ new.keys())}"]
-    tolerance = {} if exact else _tolerances(old)
-    return [
-        f"{name}: {old[name]} in the reference, {new[name]} here"
-        for name in old
-        if not timed(name) and not math.isclose(
-            old[name], new[name], rel_tol=1e-9, abs_tol=max(1e-9, tolerance.get(name, 0.0))
-        )
-    ]  # fmt: skip
+    wrong = [
+        f"{n}: {old[n]} in the reference, {new[n]} here" for n in old if not timed(n) and not _close(old[n], new[n])
+    ]
+    return wrong + [f"verdict of {name}: {told}" for name, told in differing_verdicts(reference, result).items()]
 
 
-def _tolerances(old: dict[str, float]) -> dict[str, float]:
-    """Per number, the larger of one point and three standard deviations over the seeds of its quantity or column."""
-    grouped: dict[str, list[float]] = {}
-    for name, value in old.items():
-        grouped.setdefault(name.rpartition("[")[0], []).append(value)
-    return {name: _tolerance(grouped[name.rpartition("[")[0]]) for name in old}
+def _elsewhere(reference: Result, result: Result) -> list[str]:
+    old, new = reference["values"], result["values"]
+    if old.keys() != new.keys():
+        return [f"measured in one only: {sorted(old.keys() ^ new.keys())}"]
+    wrong = []
+    for name in old:
+        if any(word in name for word in WITHOUT_TRAINING):
+            agree = all(map(_close, old[name], new[name]))
+        else:
+            agree = timed(name) or chance_explains(old[name], new[name])
+        wrong += [] if agree else [f"{name}: {old[name]} in the reference, {new[name]} here"]
+    return wrong + _shapes(reference["exhibits"], result["exhibits"])
 
 
-def _tolerance(values: list[float]) -> float:
-    spread = statistics.stdev(values) if len(values) > 1 else 0.0
-    return max(ONE_POINT, 3 * spread)
+def chance_explains(old: Sequence[float], new: Sequence[float]) -> bool:
+    """Welch's t-test over seeds at the suite's rate of false alarms, with a floor under both spreads."""
+    if len(old) != len(new) or not all(map(math.isfinite, new)):
+        return False
+    floor = LEAST_SPREAD * max(1.0, abs(statistics.fmean(old)))
+    variances = [
+        max(statistics.stdev(values) if len(values) > 1 else 0.0, floor) ** 2 / len(values) for values in (old, new)
+    ]
+    freedom = max(len(old) - 1, 1)  # the fewest that Welch's formula can give
+    quantile = float(student.ppf(1 - FALSE_ALARMS / SUITE / 2, freedom + 1))
+    return abs(statistics.fmean(old) - statistics.fmean(new)) <= quantile * math.sqrt(sum(variances))
+
+
+def _shapes(old: dict[str, dict[str, list[Any]]], new: dict[str, dict[str, list[Any]]]) -> list[str]:
+    wrong = []
+    for exhibit in old.keys() | new.keys():
+        a, b = (set(exhibits.get(exhibit, {})) for exhibits in (old, new))
+        wrong += [f"{exhibit}: columns {sorted(a)} in the reference, {sorted(b)} here"] if a != b else []
+        for column, values in new.get(exhibit, {}).items():
+            bad = [value for value in values if isinstance(value, float) and not math.isfinite(value)]
+            wrong += [f"{exhibit}, {column}: {bad[:3]}"] if bad else []
+    return wrong
+
+
+def differing_verdicts(reference: Result, result: Result) -> dict[str, str]:
+    """Claim -> "status in the reference, status here", where they differ."""
+    told = {}
+    for name, claim in result["claims"].items():
+        before, here = reference["claims"][name]["verdict"]["status"], claim["verdict"]["status"]
+        if before != here:
+            told[name] = f"{before} in the reference, {here} here"
+    return told
+
+
+def _close(old: float, new: float) -> bool:
+    return math.isclose(old, new, rel_tol=1e-9, abs_tol=1e-9)

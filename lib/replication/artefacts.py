@@ -25,9 +25,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from lib.files import locked, set_aside, write_atomically
+from lib.instruction_set import computing
 from lib.replication.keys import artefact_key, canonical
 from lib.replication.parameters import datasets
-from lib.replication.provenance import instruction_set, split_checksums
+from lib.replication.provenance import split_checksums
 from lib.roots import output_root
 
 
@@ -112,7 +113,7 @@ def surroundings(arguments: dict[str, Any]) -> dict[str, Any]:
         "device": device,
         "precision": torch.get_float32_matmul_precision(),
         "threads": torch.get_num_threads() if device == "cpu" else None,
-        "instruction set": instruction_set() if device == "cpu" else None,
+        "instruction set": computing() if device == "cpu" else None,
         "torch": torch.__version__.split("+")[0],
     }
 

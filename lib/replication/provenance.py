@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.files import sha256
+from lib.instruction_set import computing
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")
 
@@ -26,20 +27,13 @@ def hardware(device: str) -> dict[str, Any]:
 
     found: dict[str, Any] = {
         "cpu": _cpu_model(),
-        "capability": instruction_set(),
+        "capability": computing(),
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
     }
     if torch.device(device).type == "cuda":
         found["gpu"] = torch.cuda.get_device_name()
     return found
-
-
-def instruction_set() -> str:
-    """The widest vectors that torch computes with in this process, as `AVX2`."""
-    import torch
-
-    return torch.backends.cpu.get_cpu_capability()
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from typing import IO
 import yaml
 
 from lib.files import try_lock
+from lib.instruction_set import LIFT, lifted
 from lib.replication.experiment import RESULT_VARIABLE
 from lib.replication.keys import job_key
 from lib.replication.notebooks import Notebook
@@ -175,12 +176,17 @@ def _finish(job: Job) -> None:
     else:
         result["cost"]["run_seconds"] = seconds
         _part(job).replace(job.executed)
-        write_result(job.result, result | {"job_key": job.key, "unrecordable": job.tree.unrecordable})
+        write_result(job.result, result | {"job_key": job.key, "unrecordable": job.tree.unrecordable or native()})
         job.executed.with_suffix(".failed.ipynb").unlink(missing_ok=True)
         print(f"{job.notebook.name} ({job.tier}): {seconds:.0f} s", flush=True)
     for leftover in (_part_result(job), _part(job).with_suffix(".log"), _part(job).with_suffix(".progress")):
         leftover.unlink(missing_ok=True)
     job.lock.close()
+
+
+def native() -> str:
+    """Why results of this machine's widest vectors are not kept; empty where they are held to AVX2."""
+    return f"computed with {LIFT}=1, whose numbers other machines do not give" if lifted() else ""
 
 
 def _stop(job: Job) -> None:
