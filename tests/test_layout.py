@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from lib.replication.claims import read_paper
-from lib.replication.notebooks import all_notebooks
+from lib.replication.experiment import Experiment
+from lib.replication.notebooks import PAPERS, all_notebooks
 from lib.replication.parameters import TIERS, tier_parameters
 from lib.replication.report import stale
 from lib.replication.results import recorded_results
@@ -121,6 +122,34 @@ def test_every_claim_asks_for_a_plateau_or_says_why_not(notebook):
         if claim.notebook == notebook.number and claim.parts:
             asked = all(any(gate.plateau for gate in part.gates) for part in claim.parts)
             assert claim.no_plateau or asked, f"{claim.id}: state `plateau`"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
+def test_every_page_shows_its_deviations(notebook, monkeypatch):
+    cells = ["".join(cell["source"]) for cell in notebook.cells]
+    shown = [cell for cell in notebook.cells if "".join(cell["source"]) == "experiment.deviations()"]
+    assert len(shown) == 1 and shown[0]["metadata"]["tags"] == ["nbval-ignore-output"]
+    heads = [cell.splitlines()[0] for cell in cells[: notebook.cells.index(shown[0])] if cell.startswith("## ")]
+    assert heads[-1] == "## Controls and deviations"
+
+    tables: list[str] = []
+    monkeypatch.setattr("lib.replication.experiment._display_markdown", tables.append)
+    parameters = tier_parameters(notebook, "reduced") | {"device": "cpu"}
+    Experiment(notebook, parameters, parameters).deviations()
+    own = [d for d in read_paper(notebook.path.parent).deviations.values() if notebook.number in d.notebooks]
+    assert len(tables[0].splitlines()) == 2 + len(own)
+    assert all(f"**{d.piece}**: {d.id.replace('-', ' ')} |" in tables[0] for d in own)
+    # What every notebook below the paper's own tier does otherwise; a page that is silent about it has forgotten it.
+    assert {"data", "net", "optimiser", "evaluation"} <= {d.piece for d in own}
+    assert {"network", "seeds"} <= {d.id for d in own}
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_a_readme_lists_every_deviation_of_its_paper(name):
+    listed = (ROOT / "papers" / name / "README.md").read_text().partition("<!-- generated: deviations -->")[2]
+    for deviation in read_paper(ROOT / "papers" / name).deviations.values():
+        label = f"| **{deviation.piece}**: {deviation.id.replace('-', ' ')} | "
+        assert label in listed, f"{deviation.id} is missing; run `make notebooks` or `make record`"
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)

@@ -23,6 +23,8 @@ INTERVAL_RULES = ("direction", "no harm", "equal", "order")
 UNITS = {"fraction": 1.0, "points": 0.01, "ratio": 1.0, "score": 1.0, "epochs": 1.0, "tau": 1.0}  # -> what is judged
 ONE_POINT = 0.01  # margin where the paper gives no effect, or says "same"
 ORDER_MARGIN = 0.5  # Kendall's tau
+PIECES = ("data", "net", "optimiser", "loss", "sampler", "selection", "evaluation")  # of a method, as tables list them
+FOLLOWS = ("paper", "code", "both", "otherwise")  # whom we follow in a piece
 STAND_IN = "fake:"  # prefix of a stand-in data set's name
 
 EMBEDDED = frozenset(
@@ -249,13 +251,31 @@ class Exhibit:
 
 @dataclass(frozen=True)
 class Deviation:
-    """A known difference between a paper and its released code, or within the paper; both sides are named switches."""
+    """One piece of the method in which paper, code and we are not all alike, or which the paper leaves open.
+
+    Attributes:
+        id: A short name in words joined by `-`.
+        piece: One of `PIECES`.
+        paper: What the paper says.
+        code: What the released code does.
+        follows: One of `FOLLOWS`: what we do is the paper's, the code's, both (each is measured), or neither.
+        ours: What we do.
+        why: Why we do that.
+        notebooks: Numbers of the notebooks that it concerns; none for what is known of paper and code alone.
+        source: Where it is known from.
+        effect: What it changes, measured here or by others; empty where that is not known.
+    """
 
     id: str
-    as_published: str
-    corrected: str
-    notebook: int | None
+    piece: str
+    paper: str
+    code: str
+    follows: str
+    ours: str
+    why: str
+    notebooks: tuple[int, ...]
     source: str
+    effect: str = ""
 
 
 @dataclass(frozen=True)
@@ -336,7 +356,8 @@ CLAIM_KEYS = COMPARISON_KEYS | {
 COMPARISONS = {"comparison", "order", "parts"}
 INTERVAL_KEYS = COMPARISONS | {"sign", "margin", "control", "plateau"}
 EXHIBIT_KEYS = {"title", "notebook", "values", "unit", "source", "note"}
-DEVIATION_KEYS = {"as_published", "corrected", "notebook", "source"}
+DEVIATION_TEXTS = ("paper", "code", "ours", "why", "source")
+DEVIATION_KEYS = {"piece", "follows", "notebook", *DEVIATION_TEXTS}
 
 
 def _claim(id: str, raw: Any, file: str, notebooks: Mapping[int, str]) -> Claim:
@@ -592,9 +613,28 @@ def _exhibit(id: str, raw: Any, file: str, notebooks: Mapping[int, str]) -> Exhi
 
 
 def _deviation(id: str, raw: Any, file: str, notebooks: Mapping[int, str]) -> Deviation:
-    entry = _Entry(raw, f"{file}: deviation {id}", DEVIATION_KEYS, required=DEVIATION_KEYS)
-    texts = {key: entry.text(key) for key in ("as_published", "corrected", "source")}
-    return Deviation(id=id, notebook=_notebook(entry, notebooks), **texts)
+    entry = _Entry(raw, f"{file}: deviation {id}", DEVIATION_KEYS | {"effect"}, required=DEVIATION_KEYS)
+    concerned = _concerned(entry, notebooks)
+    return Deviation(
+        id=id,
+        piece=entry.choice("piece", PIECES),
+        follows=entry.choice("follows", FOLLOWS),
+        notebooks=concerned,
+        effect=entry.text("effect", ""),
+        **{key: entry.text(key) for key in DEVIATION_TEXTS},
+    )
+
+
+def _concerned(entry: "_Entry", notebooks: Mapping[int, str]) -> tuple[int, ...]:
+    """Under `notebook`, one number, several different ones, or null for none."""
+    stated = entry.raw["notebook"]
+    numbers = [] if stated is None else stated if isinstance(stated, list) else [stated]
+    known = all(isinstance(number, int) and number in notebooks for number in numbers)
+    if not known or len(set(numbers)) < len(numbers) or stated == []:
+        raise ValueError(
+            f"{entry.where}: notebook is one or a list of {sorted(notebooks)}, none twice, or null; found {stated!r}"
+        )
+    return tuple(numbers)
 
 
 def _citation(entry: "_Entry") -> Citation:

@@ -6,6 +6,7 @@ nets = experiment.artefacts(train, dataset=dataset)                     # the sa
 runs = experiment.run(arm, net=nets)                                    # and each seed's arm gets its own net
 experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})   # paper | gpu | laptop | this run
 experiment.figure("figure-1", plots.draw, frame)                        # this run beside the largest recorded
+experiment.deviations()                                                 # paper | released code | here, piece by piece
 experiment.judge(values)                                                # this run's verdicts, as text
 experiment.evidence()                                                   # every tier's verdicts, with intervals
 experiment.finish()                                                     # cost; under the runner, the result file
@@ -42,7 +43,7 @@ from lib.replication.results import (
     write_result,
 )
 from lib.replication.session import executed_parameters
-from lib.replication.tables import comparison, cost, evidence, literature, tidy
+from lib.replication.tables import comparison, cost, deviations, evidence, literature, tidy
 from lib.replication.verdicts import NOT_TESTABLE, NotMeasured, Verdict, judge
 from lib.roots import repository
 
@@ -218,6 +219,11 @@ class Experiment:
     def evidence(self) -> None:
         """Show every claim of this notebook with its rule, the paper's number and the verdict of each tier."""
         _display_markdown(evidence(self.paper, self.verdicts, self.tier, self._recorded()))
+
+    def deviations(self) -> None:
+        """Show piece by piece where this notebook, the paper and its released code differ, and what that changes."""
+        here = [entry for entry in self.paper.deviations.values() if self.notebook.number in entry.notebooks]
+        _display_markdown(deviations(here))
 
     def _recorded(self) -> dict[str, Result]:
         """Recorded results above `reduced`: the columns that stand beside this run."""

@@ -9,7 +9,7 @@ from lib.replication.keys import job_key
 from lib.replication.notebooks import PAPERS, Notebook, all_notebooks
 from lib.replication.parameters import TIERS, ParameterError, tier_parameters
 from lib.replication.results import Result, read_result, recorded_results, result_path
-from lib.replication.tables import markdown
+from lib.replication.tables import deviations, markdown
 from lib.replication.verdicts import Headline, Verdict, expected_false_reproduced, headline
 from lib.roots import repository
 
@@ -127,6 +127,16 @@ def cost_table(tree: Path, name: str) -> str:
     return markdown(["notebook", "tier", "seeds", "computing time", "on"], lines)
 
 
+def deviations_table(tree: Path, name: str) -> str:
+    """Every deviation of a paper, folded away: they are many."""
+    entries = read_paper(tree / "papers" / name).deviations.values()
+    if not entries:
+        return "None are listed."
+    measured = sum(bool(entry.effect) for entry in entries)
+    told = f"{len(entries)} deviations, piece by piece; the effect of {measured} is measured"
+    return _folded(told, deviations(entries, numbered=True))
+
+
 def figures_list(tree: Path, name: str) -> str:
     """Every figure in `figures/<paper>/`, each with the title of its exhibit."""
     paper = read_paper(tree / "papers" / name)
@@ -178,6 +188,7 @@ def generated(tree: Path) -> dict[Path, dict[str, str]]:
         if page.exists():
             parts[page] = {
                 "claims": claims_table(tree, name),
+                "deviations": deviations_table(tree, name),
                 "cost": cost_table(tree, name),
                 "figures": figures_list(tree, name),
             }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lib.metrics.intervals import interval
-from lib.replication.claims import Exhibit, Paper
+from lib.replication.claims import FOLLOWS, PIECES, Deviation, Exhibit, Paper
 from lib.replication.results import Result
 from lib.replication.verdicts import Verdict
 
@@ -113,6 +113,31 @@ def evidence(paper: Paper, verdicts: dict[str, Verdict], tier: str, recorded: di
         cells = [shown(column[name]) if name in column else "–" for column in columns.values()]
         lines.append([f"**{name}**", claim.paper_text(), claim.rule_text(), *cells])
     return markdown(["claim", "the paper", "rule", *columns], lines)
+
+
+HERE = dict(zip(FOLLOWS, ("as the paper", "as the code", "both, measured", "otherwise"), strict=True))
+
+
+def deviations(entries: Iterable[Deviation], *, numbered: bool = False) -> str:
+    """Piece by piece what the paper says, what its code does and what is done here, why, and what it changes.
+
+    `numbered` adds the notebooks that a line concerns; a dash stands for those of paper and code alone.
+    """
+    found = sorted(entries, key=lambda entry: PIECES.index(entry.piece))
+    header = ["piece", *["notebook"] * numbered, "the paper", "the released code", "here", "why", "measured effect"]
+    lines = [
+        [
+            f"**{entry.piece}**: {entry.id.replace('-', ' ')}",
+            *[", ".join(map(str, entry.notebooks)) or "–"] * numbered,
+            entry.paper,
+            entry.code,
+            f"*{HERE[entry.follows]}*: {entry.ours}",
+            f"{entry.why} ({entry.source})",
+            entry.effect or "not measured",
+        ]
+        for entry in found
+    ]
+    return markdown(header, lines)
 
 
 def _with_rows(verdict: Verdict) -> str:

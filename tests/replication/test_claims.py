@@ -13,6 +13,10 @@ PAPERS = sorted((repository() / "papers").glob("*/paper.yaml"))
 CITATION = {"title": "A title", "authors": ["A. Author"], "year": 2017, "venue": "ICLR", "arxiv": "1611.03530"}
 DIRECTION = {"statement": "A beats B", "kind": "direction", "notebook": 1, "comparison": ["a", "b"]}
 EFFECT = {"effect": 0.8, "unit": "points", "source": "table 8"}
+DEVIATION = {
+    **{"piece": "optimiser", "notebook": 1, "paper": "none", "code": "1e-4", "follows": "code", "ours": "1e-4"},
+    **{"why": "simple", "source": "appendix A"},
+}
 
 
 def write(folder: Path, claims: dict[str, Any], **top: Any) -> Path:
@@ -192,7 +196,19 @@ def test_a_mistake_in_a_claim_is_named_with_its_place(tmp_path: Path, changes: d
         ({"exhibits": {"t": {"title": "T", "notebook": 9}}}, "exhibit t: notebook 9"),
         ({"exhibits": {"t": {"title": "T", "notebook": 1, "values": {"r": {"c": [1]}}}}}, "row r: 'c' is a number"),
         ({"exhibits": {"t": {"title": "T", "notebook": 1, "values": {"r": {"c": {"value": 1}}}}}}, "'unverified'"),
-        ({"deviations": {"d": {"as_published": "x"}}}, "deviation d: 'corrected' is missing"),
+        ({"deviations": {"d": {"as_published": "x"}}}, "deviation d: unknown key 'as_published'"),
+        ({"deviations": {"d": {"piece": "net"}}}, "deviation d: 'code' is missing"),
+        ({"deviations": {"d": DEVIATION | {"piece": "nets"}}}, "unknown piece 'nets'; did you mean 'net'"),
+        ({"deviations": {"d": DEVIATION | {"follows": "us"}}}, "deviation d: unknown follows 'us'"),
+        (
+            {"deviations": {"d": DEVIATION | {"notebook": 9}}},
+            r"one or a list of \[1, 2\], none twice, or null; found 9",
+        ),
+        ({"deviations": {"d": DEVIATION | {"notebook": [1, 1]}}}, r"none twice, or null; found \["),
+        ({"deviations": {"d": DEVIATION | {"notebook": []}}}, r"none twice, or null; found \["),
+        ({"deviations": {"d": DEVIATION | {"notebook": [[1]]}}}, r"none twice, or null; found \["),
+        ({"deviations": {"d": DEVIATION | {"why": ""}}}, "'why' must be text"),
+        ({"deviations": {"d": DEVIATION | {"effect": 0.3}}}, "'effect' must be text.*quote numbers"),
         ({"companions": [{"title": "x"}]}, "companions: authors"),
     ],
 )
@@ -223,9 +239,18 @@ def test_an_exhibit_keeps_the_papers_cells_as_printed(tmp_path: Path):
 
 
 def test_deviations_and_companions(tmp_path: Path):
-    deviation = {"as_published": "x", "corrected": "y", "notebook": None, "source": "code"}
-    paper = read_paper(write(tmp_path, {"C1": DIRECTION}, deviations={"decay": deviation}, companions=[CITATION]))
-    assert (paper.deviations["decay"].corrected, paper.deviations["decay"].notebook) == ("y", None)
+    entries = {
+        "decay": DEVIATION,
+        "rate": DEVIATION | {"notebook": [1, 2], "effect": "half a point"},
+        "print": DEVIATION | {"notebook": None},
+    }
+    paper = read_paper(write(tmp_path, {"C1": DIRECTION}, deviations=entries, companions=[CITATION]))
+    decay = paper.deviations["decay"]
+    assert (decay.id, decay.piece, decay.follows, decay.notebooks) == ("decay", "optimiser", "code", (1,))
+    assert (decay.paper, decay.code, decay.ours, decay.why) == ("none", "1e-4", "1e-4", "simple")
+    assert (decay.source, decay.effect) == ("appendix A", "")
+    assert (paper.deviations["rate"].notebooks, paper.deviations["rate"].effect) == ((1, 2), "half a point")
+    assert paper.deviations["print"].notebooks == ()
     assert paper.companions[0].title == "A title"
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lib.replication.claims import Exhibit
-from lib.replication.tables import cost, literature
+from lib.replication.claims import Deviation, Exhibit
+from lib.replication.tables import cost, deviations, literature
 
 
 def test_a_table_of_costs_has_one_line_for_each_arm():
@@ -30,3 +30,21 @@ def test_what_is_not_measured_is_shown_as_printed():
         "| **Inception** | 77 | – |",
         "| **guess** | [0.1] | about .5 |",
     ]
+
+
+def test_deviations_stand_piece_by_piece_with_what_is_done_here_and_what_it_changes():
+    bins = Deviation("bins", "evaluation", "20", "none", "paper", "20 | 15", "figure", (), "figure 3")
+    decay = Deviation(
+        "weight-decay", "optimiser", "unknown", "1e-4", "both", "two", "open", (1, 2), "app. A", "1 point"
+    )
+    head = "| the paper | the released code | here | why | measured effect |"
+    assert deviations([bins, decay]).splitlines() == [
+        f"| piece {head}",
+        "| --- | --- | --- | --- | --- | --- |",
+        "| **optimiser**: weight decay | unknown | 1e-4 | *both, measured*: two | open (app. A) | 1 point |",
+        "| **evaluation**: bins | 20 | none | *as the paper*: 20 \\| 15 | figure (figure 3) | not measured |",
+    ]
+    numbered = deviations([bins, decay], numbered=True).splitlines()
+    assert numbered[0] == f"| piece | notebook {head}"
+    assert numbered[2].startswith("| **optimiser**: weight decay | 1, 2 | unknown |")
+    assert numbered[3].startswith("| **evaluation**: bins | – | 20 |")

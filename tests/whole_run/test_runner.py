@@ -137,7 +137,7 @@ def test_recording_keeps_result_verdict_and_stored_outputs(finished, tmp_path):
         "<!-- generated: scoreboard -->\n\n<!-- end of generated: scoreboard -->\n"
         "<!-- generated: false reproduced -->\n\n<!-- end of generated: false reproduced -->\n"
     )
-    parts = ("claims", "cost", "figures")
+    parts = ("claims", "deviations", "cost", "figures")
     marks = "\n".join(f"<!-- generated: {part} -->\n\n<!-- end of generated: {part} -->" for part in parts)
     (tree / "papers" / "JEM" / "README.md").write_text(marks)
     tiny.git(tree, "add", "-A")
