@@ -1,18 +1,23 @@
 """`python -m lib.replication run | status | record | notebooks`: the job, and the only local scheduler."""
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
 from lib.replication import glance, record, report, runner
+from lib.replication.gpus import gpus
 from lib.replication.notebooks import Notebook, all_notebooks, select
 from lib.replication.parameters import TIERS, ParameterError, parse_overrides
 from lib.replication.snapshot import tree_for
 from lib.roots import repository
 
+GPU_TIERS = ("gpu", "paper")
+TIME_UP = 3
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 if all went well, 1 if a notebook failed, 2 if the request was wrong."""
+    """Run one command; 0: all went well, 1: a notebook failed, 2: the request was wrong, 3: the time was up before."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
@@ -22,6 +27,18 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    if not float(text) > 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return float(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,9 +56,11 @@ def _parser() -> argparse.ArgumentParser:
         if name != "notebooks":
             sub.add_argument("--tier", default="reduced", choices=TIERS)
         if name in {"run", "record", "notebooks"}:
-            sub.add_argument("--jobs", type=int, default=2, help="notebooks at a time, one thread each")
+            words = "notebooks at a time, one thread each; 2 by default, or one for each GPU"
+            sub.add_argument("--jobs", type=_count, default=None, help=words)
         if name == "run":
             sub.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="overrides")
+            sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
             sub.add_argument("--dry", action="store_true", help="tiny budgets and random data, to see that it runs")
     return parser
 
@@ -52,9 +71,24 @@ def _run(options: argparse.Namespace) -> int:
     with tree_for(options.tier, repository()) as tree:
         notebooks = select(tree.folder, options.which)
         jobs = runner.plan(notebooks, options.tier, parse_overrides(options.overrides), tree)
-        failed = runner.run(jobs, options.jobs)
+        there = gpus() if options.tier in GPU_TIERS else []
+        workers = options.jobs or len(there) or 2
+        outcome = runner.run(jobs, workers, seconds=60 * options.minutes, gpus=there)
         print(report.scoreboard(notebooks, options.tier))
-    return report_failures(failed)
+    report_left(outcome.left)
+    return report_failures(outcome.failed) or (TIME_UP if outcome.left else 0)
+
+
+def report_left(left: list[runner.Job]) -> None:
+    """Say which notebooks the time did not suffice for, and what they still need."""
+    if not left:
+        return
+    minutes = sum(job.expected_seconds for job in left) / 60
+    print(f"\nthe time is up; {len(left)} notebooks are left, about {minutes:.0f} minutes one after the other:")
+    for job in left:
+        begun = f", {job.spent_seconds / 60:.1f} spent" if job.spent_seconds else ""
+        print(f"  {job.notebook.name} ({job.tier}): about {job.expected_seconds / 60:.1f} minutes{begun}")
+    print("what is finished is kept; the same command goes on from there", flush=True)
 
 
 def report_failures(failed: list[runner.Job]) -> int:
@@ -91,7 +125,7 @@ def _notebooks(options: argparse.Namespace) -> int:
 
 def _store(notebooks: list[Notebook], jobs: int) -> int:
     with tree_for("reduced", repository()) as tree:
-        failed = runner.run(runner.plan(notebooks, "reduced", {}, tree), jobs)
+        failed = runner.run(runner.plan(notebooks, "reduced", {}, tree), jobs or 2).failed
     for job in failed:
         notebooks.remove(job.notebook)
     record.store_outputs(notebooks)
