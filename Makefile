@@ -5,6 +5,7 @@
 
 SHELL := /bin/bash
 TIER ?= reduced
+SETS ?= cifar10 cifar100
 SIDE_BY_SIDE := $(if $(JOBS),--jobs $(JOBS))
 WHICH := $(if $(PAPER),$(PAPER)$(if $(NOTEBOOK),/$(NOTEBOOK)))
 ENVIRONMENT := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX),$(CURDIR)/.venv)
@@ -15,7 +16,7 @@ RUN := $(PYTHON) -m lib.replication
 # uv reads a local wheel folder from a variable of its own
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: env reproduce test test-quick check lab notebooks record status bench clean
+.PHONY: env reproduce test test-quick check lab notebooks record bundle status bench clean
 
 env: $(READY)
 
@@ -51,6 +52,10 @@ notebooks: env
 
 record: env
 	@$(RUN) record $(WHICH) --tier $(TIER) $(SIDE_BY_SIDE)
+
+# For a machine without network: code, missing wheels and data sets in parts of 50 MB, to data/bundle.
+bundle: env
+	@$(RUN) bundle $(SETS)
 
 status: env
 	@$(RUN) status $(WHICH) --tier $(TIER)

@@ -1,16 +1,18 @@
-"""`python -m lib.replication run | status | record | notebooks`: the job, and the only local scheduler."""
+"""`python -m lib.replication run | status | record | notebooks | bundle | day`: the only local scheduler."""
 
 import argparse
 import math
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
-from lib.replication import glance, record, report, runner
+from lib.replication import bundle, day, glance, record, report, runner
 from lib.replication.gpus import gpus
 from lib.replication.notebooks import Notebook, all_notebooks, select
 from lib.replication.parameters import TIERS, ParameterError, parse_overrides
 from lib.replication.snapshot import tree_for
-from lib.roots import repository
+from lib.roots import output_root, repository
 
 GPU_TIERS = ("gpu", "paper")
 TIME_UP = 3
@@ -62,7 +64,34 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="overrides")
             sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
             sub.add_argument("--dry", action="store_true", help="tiny budgets and random data, to see that it runs")
+        if name == "record":
+            words = "parts of results made from a bundle"
+            sub.add_argument("--from", nargs="+", type=Path, default=[], metavar="PART", dest="parts", help=words)
+    _add_bundle(commands)
+    _add_day(commands)
     return parser
+
+
+def _add_bundle(commands: Any) -> None:
+    words = "code, wheels and data in parts, for a machine without network"
+    sub = commands.add_parser("bundle", help=words, description=words)
+    sub.set_defaults(command=_bundle)
+    sub.add_argument("sets", nargs="*", help="data sets to take along")
+    sub.add_argument("--to", type=Path, default=output_root() / "bundle", help="folder of the parts")
+    sub.add_argument("--wheels", type=Path, help="a folder of wheels, instead of those from the package index")
+
+
+def _add_day(commands: Any) -> None:
+    words = f"the order of the day ({day.ORDER.name}): first readings, then notebooks until the minutes are up"
+    sub = commands.add_parser("day", help=words, description=words)
+    sub.set_defaults(command=_day, overrides=[], dry=False)
+    sub.add_argument("which", nargs="*", metavar="PAPER[/N]", help="instead of the order's notebooks")
+    sub.add_argument("--tier", default=None, choices=TIERS, help="instead of the order's")
+    sub.add_argument("--jobs", type=_count, default=None, help="notebooks at a time; one for each GPU by default")
+    sub.add_argument("--minutes", type=_minutes, default=math.inf, help="instead of the order's")
+    sub.add_argument("--notebooks-only", action="store_true", help="without the tests and readings before")
+    sub.add_argument("--artefacts", action="store_true", help="pack trained nets and checkpoints too")
+    sub.add_argument("--to", type=Path, default=output_root() / "results", help="folder of the packed results")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -91,6 +120,27 @@ def report_left(left: list[runner.Job]) -> None:
     print("what is finished is kept; the same command goes on from there", flush=True)
 
 
+def _bundle(options: argparse.Namespace) -> int:
+    bundle.make(repository(), options.to, options.sets, wheels=options.wheels)
+    return 0
+
+
+def _day(options: argparse.Namespace) -> int:
+    """The order of the day; its results are packed however it ends."""
+    order = day.read_order()
+    started = time.monotonic()
+    options.which = options.which or order["notebooks"]
+    options.tier = options.tier or order["tier"]
+    minutes = options.minutes if options.minutes < math.inf else order["minutes"]
+    try:
+        if not options.notebooks_only:
+            day.do_first(order["first"], started + 60 * minutes)
+        options.minutes = max(minutes - (time.monotonic() - started) / 60, 0.0)
+        return _run(options)
+    finally:
+        bundle.pack_results(options.to, artefacts=options.artefacts)
+
+
 def report_failures(failed: list[runner.Job]) -> int:
     """Name each failed notebook, its cell and its error, and where the executed notebook lies."""
     for job in failed:
@@ -114,7 +164,14 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _record(options: argparse.Namespace) -> int:
-    notebooks = select(repository(), options.which)
+    if options.parts:
+        notebooks = bundle.bring_back(options.parts, repository(), options.tier)
+        if options.which:
+            notebooks = [notebook for notebook in select(repository(), options.which) if notebook in notebooks]
+        if options.tier == "reduced":
+            return record.compare(notebooks)
+    else:
+        notebooks = select(repository(), options.which)
     record.record(notebooks, options.tier)
     return _store(_whole_papers(notebooks), options.jobs)
 
