@@ -89,6 +89,7 @@ def _add_day(commands: Any) -> None:
     sub.add_argument("--tier", default=None, choices=TIERS, help="instead of the order's")
     sub.add_argument("--jobs", type=_count, default=None, help="notebooks at a time; one for each GPU by default")
     sub.add_argument("--minutes", type=_minutes, default=math.inf, help="instead of the order's")
+    sub.add_argument("--first-only", action="store_true", help="the tests and readings, and no notebook")
     sub.add_argument("--notebooks-only", action="store_true", help="without the tests and readings before")
     sub.add_argument("--artefacts", action="store_true", help="pack trained nets and checkpoints too")
     sub.add_argument("--to", type=Path, default=output_root() / "results", help="folder of the packed results")
@@ -135,6 +136,8 @@ def _day(options: argparse.Namespace) -> int:
     try:
         if not options.notebooks_only:
             day.do_first(order["first"], started + 60 * minutes)
+        if options.first_only:
+            return 0
         options.minutes = max(minutes - (time.monotonic() - started) / 60, 0.0)
         return _run(options)
     finally:

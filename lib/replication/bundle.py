@@ -8,6 +8,7 @@ python -m lib.replication record --tier gpu --from results/*      # here again
 import hashlib
 import io
 import json
+import lzma
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,7 @@ def _code(checkout: Path, head: str, scratch: Path) -> Path:
         entry = tarfile.TarInfo(BUNDLE_FILE)
         entry.size = len(content)
         archive.addfile(entry, io.BytesIO(content))
+    path.write_bytes(lzma.compress(path.read_bytes()))
     return path
 
 

@@ -2,8 +2,8 @@
 
     python3 part-1/start.py --minutes 9 [--work FOLDER] [--parts FOLDER ...] [--data FOLDER] [any option of `day`]
 
-Python's own library only: it runs before anything else is there. A second call finds what the first one unpacked and goes
-on; data sets of which parts are missing are named and left out. The results lie in WORK/results.
+Python's own library only: it runs before anything else is there. A second call finds what the first one unpacked and
+goes on; data sets of which parts are missing are named and left out. The results lie in WORK/results.
 """
 
 import argparse
