@@ -187,7 +187,8 @@ def _environment(job: Job) -> dict[str, str]:
         RESULT_VARIABLE: str(_part_result(job)),
         "REPLICATION_DATA": str(data_root()),
         "REPLICATION_OUTPUT": str(output_root()),
-        "PYTHONPATH": str(job.tree.folder),  # the snapshot's lib, before the installed one
+        # the snapshot's lib before any other; a folder of wheels may lie behind it
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(job.tree.folder), os.environ.get("PYTHONPATH")])),
         "PYTHONHASHSEED": "0",
         "JUPYTER_PREFER_ENV_PATH": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",

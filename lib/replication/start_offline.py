@@ -18,7 +18,9 @@ from pathlib import Path
 
 def main() -> int:
     """Unpack what is new, then hand over to `python -m lib.replication day` of the unpacked code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
     here = Path(__file__).resolve().parent
     parser.add_argument("--work", type=Path, default=here.parent / "work", help="where to unpack and compute")
     parser.add_argument(
