@@ -1,10 +1,12 @@
 # Everything works on a machine with Python >= 3.11 and a package index; nothing has to be set up first.
-#   make reproduce [TIER=laptop] [PAPER=JEM] [NOTEBOOK=2]     make test     make test-quick     make lab
+#   make reproduce [TIER=laptop] [PAPER=JEM] [NOTEBOOK=2] [MINUTES=9] [JOBS=4]
+#   make test     make test-quick     make lab     make bundle [SETS='cifar10 cifar100']
 # With VIRTUAL_ENV or CONDA_PREFIX set, that environment is used; otherwise .venv is made here.
 
 SHELL := /bin/bash
 TIER ?= reduced
-JOBS ?= 2
+SETS ?= cifar10 cifar100
+SIDE_BY_SIDE := $(if $(JOBS),--jobs $(JOBS))
 WHICH := $(if $(PAPER),$(PAPER)$(if $(NOTEBOOK),/$(NOTEBOOK)))
 ENVIRONMENT := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX),$(CURDIR)/.venv)
 PYTHON := $(ENVIRONMENT)/bin/python
@@ -14,7 +16,7 @@ RUN := $(PYTHON) -m lib.replication
 # uv reads a local wheel folder from a variable of its own
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: env reproduce test test-quick check lab notebooks record status bench clean
+.PHONY: env reproduce test test-quick check lab notebooks record bundle status bench clean
 
 env: $(READY)
 
@@ -30,7 +32,7 @@ $(READY): pyproject.toml constraints.txt | $(PYTHON)
 	@touch $(READY)
 
 reproduce: env
-	@$(RUN) run $(WHICH) --tier $(TIER) --jobs $(JOBS)
+	@$(RUN) run $(WHICH) --tier $(TIER) $(SIDE_BY_SIDE) $(if $(MINUTES),--minutes $(MINUTES))
 
 # Unit tests, dry runs of the larger tiers, every notebook under nbval from an empty output folder, one per paper through the runner.
 test: env
@@ -46,10 +48,14 @@ lab: env
 	@OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(PYTHON) -m jupyterlab  # one thread, as the runner: its artefacts serve here
 
 notebooks: env
-	@$(RUN) notebooks $(WHICH) --jobs $(JOBS)
+	@$(RUN) notebooks $(WHICH) $(SIDE_BY_SIDE)
 
 record: env
-	@$(RUN) record $(WHICH) --tier $(TIER) --jobs $(JOBS)
+	@$(RUN) record $(WHICH) --tier $(TIER) $(SIDE_BY_SIDE)
+
+# For a machine without network: code, missing wheels and data sets in parts of 50 MB, to data/bundle.
+bundle: env
+	@$(RUN) bundle $(SETS)
 
 status: env
 	@$(RUN) status $(WHICH) --tier $(TIER)

@@ -1,18 +1,25 @@
-"""`python -m lib.replication run | status | record | notebooks`: the job, and the only local scheduler."""
+"""`python -m lib.replication run | status | record | notebooks | bundle | day`: the only local scheduler."""
 
 import argparse
+import math
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
-from lib.replication import glance, record, report, runner
+from lib.replication import bundle, day, glance, record, report, runner
+from lib.replication.gpus import gpus
 from lib.replication.notebooks import Notebook, all_notebooks, select
 from lib.replication.parameters import TIERS, ParameterError, parse_overrides
 from lib.replication.snapshot import tree_for
-from lib.roots import repository
+from lib.roots import output_root, repository
+
+GPU_TIERS = ("gpu", "paper")
+TIME_UP = 3
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; 0 if all went well, 1 if a notebook failed, 2 if the request was wrong."""
+    """Run one command; 0: all went well, 1: a notebook failed, 2: the request was wrong, 3: the time was up before."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.command(options))
@@ -22,6 +29,18 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\ninterrupted; run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def _count(text: str) -> int:
+    if int(text) < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    if not float(text) > 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return float(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -39,11 +58,41 @@ def _parser() -> argparse.ArgumentParser:
         if name != "notebooks":
             sub.add_argument("--tier", default="reduced", choices=TIERS)
         if name in {"run", "record", "notebooks"}:
-            sub.add_argument("--jobs", type=int, default=2, help="notebooks at a time, one thread each")
+            words = "notebooks at a time, one thread each; 2 by default, or one for each GPU"
+            sub.add_argument("--jobs", type=_count, default=None, help=words)
         if name == "run":
             sub.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="overrides")
+            sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
             sub.add_argument("--dry", action="store_true", help="tiny budgets and random data, to see that it runs")
+        if name == "record":
+            words = "parts of results made from a bundle"
+            sub.add_argument("--from", nargs="+", type=Path, default=[], metavar="PART", dest="parts", help=words)
+    _add_bundle(commands)
+    _add_day(commands)
     return parser
+
+
+def _add_bundle(commands: Any) -> None:
+    words = "code, wheels and data in parts, for a machine without network"
+    sub = commands.add_parser("bundle", help=words, description=words)
+    sub.set_defaults(command=_bundle)
+    sub.add_argument("sets", nargs="*", help="data sets to take along")
+    sub.add_argument("--to", type=Path, default=output_root() / "bundle", help="folder of the parts")
+    sub.add_argument("--wheels", type=Path, help="a folder of wheels, instead of those from the package index")
+
+
+def _add_day(commands: Any) -> None:
+    words = f"the order of the day ({day.ORDER.name}): first readings, then notebooks until the minutes are up"
+    sub = commands.add_parser("day", help=words, description=words)
+    sub.set_defaults(command=_day, overrides=[], dry=False)
+    sub.add_argument("which", nargs="*", metavar="PAPER[/N]", help="instead of the order's notebooks")
+    sub.add_argument("--tier", default=None, choices=TIERS, help="instead of the order's")
+    sub.add_argument("--jobs", type=_count, default=None, help="notebooks at a time; one for each GPU by default")
+    sub.add_argument("--minutes", type=_minutes, default=math.inf, help="instead of the order's")
+    sub.add_argument("--first-only", action="store_true", help="the tests and readings, and no notebook")
+    sub.add_argument("--notebooks-only", action="store_true", help="without the tests and readings before")
+    sub.add_argument("--artefacts", action="store_true", help="pack trained nets and checkpoints too")
+    sub.add_argument("--to", type=Path, default=output_root() / "results", help="folder of the packed results")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -52,9 +101,47 @@ def _run(options: argparse.Namespace) -> int:
     with tree_for(options.tier, repository()) as tree:
         notebooks = select(tree.folder, options.which)
         jobs = runner.plan(notebooks, options.tier, parse_overrides(options.overrides), tree)
-        failed = runner.run(jobs, options.jobs)
+        there = gpus() if options.tier in GPU_TIERS else []
+        workers = options.jobs or len(there) or 2
+        outcome = runner.run(jobs, workers, seconds=60 * options.minutes, gpus=there)
         print(report.scoreboard(notebooks, options.tier))
-    return report_failures(failed)
+    report_left(outcome.left)
+    return report_failures(outcome.failed) or (TIME_UP if outcome.left else 0)
+
+
+def report_left(left: list[runner.Job]) -> None:
+    """Say which notebooks the time did not suffice for, and what they still need."""
+    if not left:
+        return
+    minutes = sum(job.expected_seconds for job in left) / 60
+    print(f"\nthe time is up; {len(left)} notebooks are left, about {minutes:.0f} minutes one after the other:")
+    for job in left:
+        begun = f", {job.spent_seconds / 60:.1f} spent" if job.spent_seconds else ""
+        print(f"  {job.notebook.name} ({job.tier}): about {job.expected_seconds / 60:.1f} minutes{begun}")
+    print("what is finished is kept; the same command goes on from there", flush=True)
+
+
+def _bundle(options: argparse.Namespace) -> int:
+    bundle.make(repository(), options.to, options.sets, wheels=options.wheels)
+    return 0
+
+
+def _day(options: argparse.Namespace) -> int:
+    """The order of the day; its results are packed however it ends."""
+    order = day.read_order()
+    started = time.monotonic()
+    options.which = options.which or order["notebooks"]
+    options.tier = options.tier or order["tier"]
+    minutes = options.minutes if options.minutes < math.inf else order["minutes"]
+    try:
+        if not options.notebooks_only:
+            day.do_first(order["first"], started + 60 * minutes)
+        if options.first_only:
+            return 0
+        options.minutes = max(minutes - (time.monotonic() - started) / 60, 0.0)
+        return _run(options)
+    finally:
+        bundle.pack_results(options.to, artefacts=options.artefacts)
 
 
 def report_failures(failed: list[runner.Job]) -> int:
@@ -80,7 +167,14 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _record(options: argparse.Namespace) -> int:
-    notebooks = select(repository(), options.which)
+    if options.parts:
+        notebooks = bundle.bring_back(options.parts, repository(), options.tier)
+        if options.which:
+            notebooks = [notebook for notebook in select(repository(), options.which) if notebook in notebooks]
+        if options.tier == "reduced":
+            return record.compare(notebooks)
+    else:
+        notebooks = select(repository(), options.which)
     record.record(notebooks, options.tier)
     return _store(_whole_papers(notebooks), options.jobs)
 
@@ -91,7 +185,7 @@ def _notebooks(options: argparse.Namespace) -> int:
 
 def _store(notebooks: list[Notebook], jobs: int) -> int:
     with tree_for("reduced", repository()) as tree:
-        failed = runner.run(runner.plan(notebooks, "reduced", {}, tree), jobs)
+        failed = runner.run(runner.plan(notebooks, "reduced", {}, tree), jobs or 2).failed
     for job in failed:
         notebooks.remove(job.notebook)
     record.store_outputs(notebooks)

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 from lib.files import sha256
 from lib.instruction_set import computing
 
+BUNDLE_FILE = "bundle.json"  # at the root of an unpacked bundle, where there is no git
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")
 
 
@@ -67,6 +69,14 @@ def git(tree: Path, *arguments: str) -> str | None:
 
 
 def commit(tree: Path) -> str | None:
-    """The commit that `tree` is at, or None outside git."""
+    """The commit that `tree` is at, or None outside git. An unpacked bundle names the commit it was made of."""
+    if (made_of := bundled(tree)) is not None:
+        return made_of["commit"]
     found = git(tree, "rev-parse", "HEAD")
     return found.strip() if found else None
+
+
+def bundled(tree: Path) -> dict[str, Any] | None:
+    """What an unpacked bundle says of itself: its `commit`, and the sha256 of each of its `files`; None elsewhere."""
+    path = tree / BUNDLE_FILE
+    return json.loads(path.read_text()) if path.exists() else None

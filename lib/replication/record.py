@@ -46,6 +46,19 @@ def record(notebooks: list[Notebook], tier: str) -> None:
             _copy_figures(notebook, result, run_folder(notebook.paper, tier) / "figures")
 
 
+def compare(notebooks: list[Notebook]) -> int:
+    """Print how `reduced` runs differ from the reference, number by number; 1 if any does, else 0. Writes nothing."""
+    differ = 0
+    for notebook in notebooks:
+        result = read_result(result_path(notebook, "reduced"))
+        assert result is not None
+        lines = changed_numbers(read_result(recorded_path(notebook, "reduced")), result)
+        print(f"{notebook.name}: {len(lines)} of {len(numbers(result))} numbers differ from the reference")
+        print("".join(f"  {line}\n" for line in lines), end="")
+        differ += bool(lines)
+    return int(differ > 0)
+
+
 def _copy_figures(notebook: Notebook, result: Result, source: Path) -> None:
     for exhibit in result["exhibits"]:
         drawn = source / f"{exhibit}.svg"

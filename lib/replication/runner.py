@@ -1,17 +1,23 @@
 """The local scheduler: a pool of papermill processes, two notebooks at a time, one thread each.
 
-    python -m lib.replication run [PAPER[/N] ...] [--tier T] [--jobs 2] [-p name value]
+    python -m lib.replication run [PAPER[/N] ...] [--tier T] [--jobs 2] [--minutes M] [-p name value]
 
 Only what changed is run. Two notebooks of one paper never run together, also across two runs on one output folder. A
-notebook that fails does not stop the others; the end of the run names it, its cell and the error.
+notebook that fails does not stop the others; the end of the run names it, its cell and the error. When the minutes are
+up, or at Ctrl-C, the notebooks at work are interrupted, so that training writes its checkpoints; the same command goes
+on from there.
 """
 
+import contextlib
 import json
+import math
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -21,6 +27,7 @@ import yaml
 from lib.files import try_lock
 from lib.instruction_set import LIFT, lifted
 from lib.replication.experiment import RESULT_VARIABLE
+from lib.replication.gpus import VISIBLE, least_used
 from lib.replication.keys import job_key
 from lib.replication.notebooks import Notebook
 from lib.replication.parameters import Parameters, check, tier_file, tier_parameters
@@ -28,8 +35,9 @@ from lib.replication.results import read_result, recorded_path, result_path, wri
 from lib.replication.snapshot import Tree
 from lib.roots import data_root, output_root
 
-BUDGET_SECONDS = {"reduced": 80, "laptop": 90 * 60, "gpu": 30 * 60, "paper": 48 * 3600}  # design: cost per notebook
+BUDGET_SECONDS = {"reduced": 80, "laptop": 90 * 60, "gpu": 9 * 60, "paper": 48 * 3600}  # design: cost per notebook
 EXECUTE = Path(__file__).with_name("execute.py")  # as a script, so that it imports papermill and nothing of ours
+GRACE_SECONDS = 30  # from the interrupt to the checkpoint on the disk
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -47,6 +55,7 @@ class Job:
     started: float = 0.0
     error: str = ""
     after: list[int] = field(default_factory=list)
+    gpu: str | None = None  # what CUDA_VISIBLE_DEVICES is set to; None leaves it as it is
 
     @property
     def result(self) -> Path:
@@ -66,11 +75,19 @@ class Job:
 
     @property
     def expected_seconds(self) -> float:
-        """What it took last time here, else what the recorded run took, else the tier's budget."""
+        """What it took last time here, else what the recorded run took, else the tier's budget; less what is done."""
+        expected: float = BUDGET_SECONDS[self.tier]
         for path in (self.result, recorded_path(self.notebook, self.tier)):
             if stored := read_result(path):
-                return float(stored["cost"].get("run_seconds", stored["cost"]["this_run_seconds"]))
-        return BUDGET_SECONDS[self.tier]
+                expected = float(stored["cost"].get("run_seconds", stored["cost"]["this_run_seconds"]))
+                break
+        return max(expected - self.spent_seconds, 0.0)
+
+    @property
+    def spent_seconds(self) -> float:
+        """What earlier runs of exactly this job took that were stopped before its end."""
+        stored = read_result(_spent(self))
+        return float(stored["seconds"]) if stored and stored["job_key"] == self.key else 0.0
 
 
 def plan(notebooks: list[Notebook], tier: str, overrides: Parameters, tree: Tree) -> list[Job]:
@@ -84,20 +101,32 @@ def plan(notebooks: list[Notebook], tier: str, overrides: Parameters, tree: Tree
     return jobs
 
 
-def run(jobs: list[Job], workers: int) -> list[Job]:
-    """Run what is not fresh, `workers` at a time; returns the failed jobs."""
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the jobs of a run that were not fresh: failed, or not finished when the time was up."""
+
+    failed: list[Job]
+    left: list[Job]
+
+
+def run(jobs: list[Job], workers: int, *, seconds: float = math.inf, gpus: Sequence[str] = ()) -> Outcome:
+    """Run what is not fresh, `workers` at a time and for `seconds` at most, spread over the `gpus` where there are any.
+
+    At the limit, and at Ctrl-C, the notebooks at work get a KeyboardInterrupt and `GRACE_SECONDS` to write checkpoints.
+    """
     waiting = [job for job in jobs if not job.fresh]
-    print(f"{len(jobs) - len(waiting)} of {len(jobs)} notebooks unchanged, {len(waiting)} to run")
+    print(f"{len(jobs) - len(waiting)} of {len(jobs)} notebooks unchanged, {len(waiting)} to run", flush=True)
     running: list[Job] = []
     done: list[Job] = []
-    shown = 0.0
+    shown, ends = 0.0, time.monotonic() + seconds
     try:
-        while waiting or running:
+        while (waiting or running) and time.monotonic() < ends:
             for job in [job for job in running if job.process and job.process.poll() is not None]:
                 running.remove(job)
                 done.append(job)
                 _finish(job)
             for job in [job for job in waiting if _may_start(job, waiting, running)][: workers - len(running)]:
+                job.gpu = least_used(gpus, [other.gpu for other in running])
                 if _start(job):
                     waiting.remove(job)
                     (running if job.process else done).append(job)
@@ -106,9 +135,13 @@ def run(jobs: list[Job], workers: int) -> list[Job]:
                 _progress(waiting, running, done, workers)
             time.sleep(0.1)
     finally:
+        finished = [job for job in running if job.process and job.process.poll() is not None]
+        _interrupt(running)
+        finished += [job for job in running if job not in finished and _ended_well(job)]
         for job in running:
-            _stop(job)
-    return [job for job in done if job.error]
+            _finish(job) if job in finished else _leave(job)
+    left = [job for job in running if job not in finished] + waiting
+    return Outcome([job for job in done + finished if job.error], left)
 
 
 def _may_start(job: Job, waiting: list[Job], running: list[Job]) -> bool:
@@ -155,11 +188,14 @@ def _environment(job: Job) -> dict[str, str]:
         RESULT_VARIABLE: str(_part_result(job)),
         "REPLICATION_DATA": str(data_root()),
         "REPLICATION_OUTPUT": str(output_root()),
-        "PYTHONPATH": str(job.tree.folder),  # the snapshot's lib, before the installed one
+        # the snapshot's lib before any other; a folder of wheels may lie behind it
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(job.tree.folder), os.environ.get("PYTHONPATH")])),
         "PYTHONHASHSEED": "0",
         "JUPYTER_PREFER_ENV_PATH": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }
+    if job.gpu is not None:
+        ours[VISIBLE] = job.gpu
     return os.environ | ours
 
 
@@ -170,16 +206,18 @@ def _finish(job: Job) -> None:
     result = read_result(_part_result(job)) if job.process.returncode == 0 else None
     if result is None:
         job.error = failure(_part(job)) or _part(job).with_suffix(".log").read_text()[-500:] or "no result was written"
+        job.error += _remedy(job)
         if _part(job).exists():
             _part(job).replace(job.executed.with_suffix(".failed.ipynb"))
         print(f"{job.notebook.name} ({job.tier}): FAILED after {seconds:.0f} s", flush=True)
     else:
-        result["cost"]["run_seconds"] = seconds
+        result["cost"]["run_seconds"] = seconds + job.spent_seconds
+        _spent(job).unlink(missing_ok=True)
         _part(job).replace(job.executed)
         write_result(job.result, result | {"job_key": job.key, "unrecordable": job.tree.unrecordable or native()})
         job.executed.with_suffix(".failed.ipynb").unlink(missing_ok=True)
         print(f"{job.notebook.name} ({job.tier}): {seconds:.0f} s", flush=True)
-    for leftover in (_part_result(job), _part(job).with_suffix(".log"), _part(job).with_suffix(".progress")):
+    for leftover in _leftovers(job):
         leftover.unlink(missing_ok=True)
     job.lock.close()
 
@@ -189,16 +227,59 @@ def native() -> str:
     return f"computed with {LIFT}=1, whose numbers other machines do not give" if lifted() else ""
 
 
-def _stop(job: Job) -> None:
-    """End papermill and its kernel, which share a session of their own."""
-    if job.process and job.process.poll() is None:
-        os.killpg(job.process.pid, signal.SIGTERM)
-        try:
-            job.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(job.process.pid, signal.SIGKILL)
+def _interrupt(running: list[Job]) -> None:
+    """KeyboardInterrupt in every kernel, which ends its papermill too; what has not ended after the grace is killed."""
+    at_work = [job.process for job in running if job.process and job.process.poll() is None]
+    ends = time.monotonic() + GRACE_SECONDS
+    for process in at_work:
+        _signal_kernels(process, signal.SIGINT)
+    # An interrupt that fell between two cells was lost, so it is sent once more; a training step takes less than this.
+    again = time.monotonic() + GRACE_SECONDS / 2
+    while [process for process in at_work if process.poll() is None] and time.monotonic() < ends:
+        if time.monotonic() > again:
+            again = ends
+            for process in at_work:
+                _signal_kernels(process, signal.SIGINT)
+        time.sleep(0.05)
+    for process in at_work:
+        if process.poll() is None:
+            _signal_kernels(process, signal.SIGKILL)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _signal_kernels(process: subprocess.Popen[bytes], number: int) -> None:
+    """Send a signal to the kernels of a papermill; each leads a process group of its own."""
+    import psutil
+
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for kernel in psutil.Process(process.pid).children():
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(kernel.pid, number) if os.getpgid(kernel.pid) == kernel.pid else os.kill(kernel.pid, number)
+
+
+def _ended_well(job: Job) -> bool:
+    """Whether a job's last cell was done before the interrupt came."""
+    return job.process is not None and job.process.returncode == 0 and _part_result(job).exists()
+
+
+def _leave(job: Job) -> None:
+    """Note what was spent on a job that was stopped; its artefacts and checkpoints wait for the next run."""
+    seconds = job.spent_seconds + time.monotonic() - job.started
+    write_result(_spent(job), {"job_key": job.key, "seconds": seconds})
+    for leftover in (_part(job), *_leftovers(job)):
+        leftover.unlink(missing_ok=True)
     if job.lock:
         job.lock.close()
+
+
+def _spent(job: Job) -> Path:
+    """Where the seconds are noted that were spent on a job before it was stopped."""
+    return _part(job).with_suffix(".spent.json")
+
+
+def _leftovers(job: Job) -> list[Path]:
+    return [_part_result(job), _part(job).with_suffix(".log"), _part(job).with_suffix(".progress")]
 
 
 def failure(executed: Path) -> str:
@@ -216,6 +297,15 @@ def failure(executed: Path) -> str:
             if output["output_type"] == "error":
                 return f"code cell {number} (under {heading!r}): {output['ename']}: {output['evalue']}"
     return ""
+
+
+def _remedy(job: Job) -> str:
+    """What to do where the memory did not suffice, of the GPU or of the machine; empty after any other error."""
+    if not re.search("out of memory|OutOfMemory|DeadKernelError|Kernel died", job.error, re.IGNORECASE):
+        return ""
+    batches = ", ".join(f"{name} = {value}" for name, value in job.parameters.items() if "batch" in name)
+    smaller = f", or a smaller batch with -p NAME VALUE ({batches}), which makes it a custom run" if batches else ""
+    return f"\n  memory ran out, it seems: run fewer notebooks side by side (--jobs 1){smaller}"
 
 
 def _progress(waiting: list[Job], running: list[Job], done: list[Job], workers: int) -> None:

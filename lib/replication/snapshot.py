@@ -1,5 +1,6 @@
 """A long run's own copy of the tree, so that work on the checkout goes on meanwhile and changes nothing in the run."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from lib.files import locked, try_lock
 from lib.replication.notebooks import Notebook, all_notebooks
-from lib.replication.provenance import commit, git
+from lib.replication.provenance import bundled, commit, git
 from lib.roots import output_root
 
 
@@ -33,7 +34,7 @@ def tree_for(tier: str, checkout: Path) -> Iterator[Tree]:
             print(f"running in place, not recordable: {reason}", file=sys.stderr)
         yield Tree(checkout, reason)
         return
-    if tier == "reduced":
+    if tier == "reduced" or bundled(checkout):
         yield Tree(checkout)
         return
     head = commit(checkout)
@@ -58,6 +59,8 @@ def _remove_if_unused(folder: Path, checkout: Path) -> None:
 
 def uncommitted(checkout: Path) -> str:
     """Why a run of this checkout could not be traced to a commit: the changed inputs, or no repository. Empty: none."""
+    if made_of := bundled(checkout):
+        return _changed_in_bundle(checkout, made_of["files"])
     if commit(checkout) is None:
         return "this folder is not a git checkout"
     listed = git(checkout, "status", "--porcelain", "--no-renames", "--untracked-files=all", "--", "lib", "papers",
@@ -66,6 +69,20 @@ def uncommitted(checkout: Path) -> str:
     notebooks = {str(n.path.relative_to(checkout)): n for n in all_notebooks(checkout)}
     inputs = [name for name in changed if _is_input(name, checkout, notebooks.get(name))]
     return f"uncommitted changes in {', '.join(inputs)}" if inputs else ""
+
+
+def _changed_in_bundle(tree: Path, sums: dict[str, str]) -> str:
+    """The inputs of an unpacked bundle that are not as it brought them."""
+    there = [path for folder in ("lib", "papers") for path in (tree / folder).rglob("*") if path.is_file()]
+    names = {path.relative_to(tree).as_posix() for path in there if "__pycache__" not in path.parts}
+    names |= {name for name in sums if name.startswith(("lib/", "papers/")) or name == "constraints.txt"}
+    changed = [name for name in sorted(names) if _sha256_of(tree / name) != sums.get(name)]
+    inputs = [name for name in changed if _is_input(name, tree, None)]
+    return f"changes since the bundle was made, in {', '.join(inputs)}" if inputs else ""
+
+
+def _sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else ""
 
 
 def _is_input(name: str, checkout: Path, notebook: Notebook | None) -> bool:

@@ -131,6 +131,44 @@ def test_interrupted_the_runner_ends_its_notebooks(tmp_path):
     _wait_for(lambda: not _papermill(tree))
 
 
+def test_when_the_minutes_are_up_checkpoints_are_written_and_the_same_command_goes_on(tmp_path):
+    tree = tiny.make_tree(tmp_path)
+    (tree / "lib/experiments/tiny.py").write_text(CHECKPOINTED)
+    tiny.write_notebook(tree, 2)
+    stopped = tiny.replication(tree, "run", "-p", "rest", "120.0", "--minutes", "0.5")
+    assert stopped.returncode == 3, stopped.stderr
+    assert "2 notebooks are left" in stopped.stdout and "JEM/1-tiny (reduced): about" in stopped.stdout
+    assert "FAILED" not in stopped.stderr and not list((tree / "data/runs/reduced/JEM").glob("*.failed.ipynb"))
+    (checkpoint,) = (tree / "data/artefacts").glob("*.partial")
+    steps = int(checkpoint.read_text())
+    assert steps >= 1, "the interrupt reached the cell, which wrote its checkpoint"
+    assert not _papermill(tree)
+    spent = json.loads((tree / "data/runs/reduced/JEM/.1.part.spent.json").read_text())["seconds"]
+    assert 10 < spent < 60
+    again = tiny.replication(tree, "run", "JEM/1", "-p", "rest", "120.0", "--minutes", "0.5")
+    assert again.returncode == 3
+    assert int(checkpoint.read_text()) > steps, "it went on from the checkpoint"
+    assert json.loads((tree / "data/runs/reduced/JEM/.1.part.spent.json").read_text())["seconds"] > spent + 5
+
+
+CHECKPOINTED = """
+import time
+from pathlib import Path
+
+
+def measure(seed: int, steps: int, rest: float, checkpoint: Path) -> dict[str, float]:
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    try:
+        while done < 600:
+            time.sleep(rest / 600)
+            done += 1
+    except KeyboardInterrupt:
+        checkpoint.write_text(str(done))
+        raise
+    return {"a": 1.0 + seed, "b": 0.5}
+"""
+
+
 def test_recording_keeps_result_verdict_and_stored_outputs(finished, tmp_path):
     tree = tiny.make_tree(tmp_path)
     (tree / "README.md").write_text(

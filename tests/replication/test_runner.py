@@ -1,0 +1,73 @@
+"""What the runner decides before and after a notebook runs: its GPU, its environment, the remedy for its error."""
+
+import json
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from lib.replication import gpus, runner
+from lib.replication.notebooks import Notebook
+from lib.replication.runner import Job, failure
+from lib.replication.snapshot import Tree
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPLICATION_OUTPUT", str(tmp_path))
+    notebook = Notebook(tmp_path / "papers" / "JEM" / "1-tiny.ipynb")
+    return Job(notebook, "gpu", {"seeds": 3, "batch_images": 256}, Tree(tmp_path), "key")
+
+
+def test_pretended_gpus_are_those_that_are_visible(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2, GPU-5a")
+    assert gpus.gpus() == ["2", "GPU-5a"]
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus.gpus() == []
+
+
+def test_gpus_are_counted_where_none_is_named(monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    listed = "GPU 0: NVIDIA H100 (UUID: GPU-1)\nGPU 1: NVIDIA H100 (UUID: GPU-2)\n"
+    monkeypatch.setattr(gpus.subprocess, "run", lambda *a, **k: SimpleNamespace(stdout=listed))
+    assert gpus.gpus() == ["0", "1"]
+
+
+def test_a_notebook_gets_the_gpu_with_the_fewest():
+    assert gpus.least_used(["0", "1"], []) == "0"
+    assert gpus.least_used(["0", "1"], ["0"]) == "1"
+    assert gpus.least_used(["0", "1"], ["0", "1", "0"]) == "1"
+    assert gpus.least_used(["0"], ["0"] * 3) == "0", "four side by side on one"
+    assert gpus.least_used([], [None]) is None
+
+
+def test_a_notebook_sees_its_gpu_alone_and_the_folder_of_wheels_behind_its_tree(job, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/a/folder/of/wheels")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    job.gpu = "1"
+    there = runner._environment(job)
+    assert there["CUDA_VISIBLE_DEVICES"] == "1"
+    assert there["PYTHONPATH"].split(os.pathsep) == [str(job.tree.folder), "/a/folder/of/wheels"]
+    job.gpu = None
+    assert runner._environment(job)["CUDA_VISIBLE_DEVICES"] == "0,1"
+
+
+def test_when_memory_runs_out_the_error_says_what_to_do(job, tmp_path):
+    error = {"output_type": "error", "ename": "OutOfMemoryError", "evalue": "CUDA out of memory. Tried to allocate"}
+    executed = tmp_path / "executed.ipynb"
+    cell = {"cell_type": "code", "metadata": {}, "source": "", "outputs": [error]}
+    executed.write_text(json.dumps({"cells": [cell]}))
+    job.error = failure(executed)
+    assert "--jobs 1" in runner._remedy(job) and "batch_images = 256" in runner._remedy(job)
+    job.error = "code cell 3: ValueError: no"
+    assert runner._remedy(job) == ""
+
+
+def test_what_a_stopped_run_spent_is_no_longer_expected(job):
+    assert job.expected_seconds == 540
+    job.started = runner.time.monotonic() - 100
+    job.executed.parent.mkdir(parents=True)
+    runner._leave(job)
+    assert job.spent_seconds == pytest.approx(100, abs=1) and job.expected_seconds == pytest.approx(440, abs=1)
+    job.key = "another"
+    assert job.expected_seconds == 540
