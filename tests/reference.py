@@ -72,16 +72,16 @@ def _elsewhere(reference: Result, result: Result) -> list[str]:
 
 
 def chance_explains(old: Sequence[float], new: Sequence[float]) -> bool:
-    """Welch's t-test over seeds at the suite's rate of false alarms, with a floor under both spreads."""
-    if len(old) != len(new) or not all(map(math.isfinite, new)):
+    """Student's t-test over two sets of seeds at the suite's rate of false alarms, with a floor under the spread."""
+    seeds = len(old)
+    if seeds != len(new) or not all(map(math.isfinite, new)):
         return False
+    if seeds < 2:
+        return True
     floor = LEAST_SPREAD * max(1.0, abs(statistics.fmean(old)))
-    variances = [
-        max(statistics.stdev(values) if len(values) > 1 else 0.0, floor) ** 2 / len(values) for values in (old, new)
-    ]
-    freedom = max(len(old) - 1, 1)  # the fewest that Welch's formula can give
-    quantile = float(student.ppf(1 - FALSE_ALARMS / SUITE / 2, freedom + 1))
-    return abs(statistics.fmean(old) - statistics.fmean(new)) <= quantile * math.sqrt(sum(variances))
+    pooled = max(math.sqrt((statistics.variance(old) + statistics.variance(new)) / 2), floor)
+    quantile = float(student.ppf(1 - FALSE_ALARMS / SUITE / 2, 2 * seeds - 2))
+    return abs(statistics.fmean(old) - statistics.fmean(new)) <= quantile * pooled * math.sqrt(2 / seeds)
 
 
 def _shapes(old: dict[str, dict[str, list[Any]]], new: dict[str, dict[str, list[Any]]]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Train the teachers of noisy-student 1 at `reduced` and print their accuracies, one a seed; `planted` climbs the loss."""
+"""Train the teachers of noisy-student 1 at `reduced` and print their accuracies; `planted` climbs the loss."""
 
 import sys
 
@@ -8,6 +8,7 @@ from lib.experiments.noisy_student.self_training import trained
 from lib.replication.notebooks import find_notebook
 from lib.replication.parameters import tier_parameters
 from lib.roots import repository
+from lib.training.loop import train
 
 
 def main(planted: bool) -> None:
@@ -19,10 +20,8 @@ def main(planted: bool) -> None:
         "tested_on": "test",
     }
     if planted:
-        right = F.cross_entropy
-        import lib.training.loop as loop
-
-        loop.supervised.__defaults__ = (lambda logits, labels: -right(logits, labels),)
+        assert train.__kwdefaults__["loss"] is F.cross_entropy
+        train.__kwdefaults__["loss"] = lambda logits, labels: -F.cross_entropy(logits, labels)
     lineage = [{"net": p["small_net"], "steps": p["teacher_steps"]}]
     for seed in range(p["seeds"]):
         found = trained(seed, "teacher", lineage, None, p["dataset"], "cpu", setting)  # type: ignore[arg-type]
