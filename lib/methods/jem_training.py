@@ -133,7 +133,8 @@ def train_jointly(
     saved = time.monotonic()
     while run.step < steps and len(run.divergences) <= rescue.restarts:
         attempt = (run.step, len(run.divergences))
-        loss = JointLoss(recipe, run.buffer, generator(compute, seed, CHAINS, *attempt), guard(), looks_every(compute))
+        chance = generator(compute, seed, CHAINS, *attempt)
+        loss = JointLoss(recipe, run.buffer, chance, guard(), looks_every(compute), compute.graphs)
         before = deepcopy((model.state_dict(), optimiser.state_dict(), run.buffer.state_dict()))
         started, length = time.process_time(), min(rescue.segment, steps - run.step)
         try:

@@ -144,6 +144,7 @@ def fit(
     checkpoint: Path | None = None,
 ) -> History:
     """Adversarial training with the settings `loss` of `adversarial_loss`, the rate brought down to 0."""
+    compute = prepare(device)
     return train(
         model,
         images.images,
@@ -152,10 +153,10 @@ def fit(
         batch_size=batch_size,
         optimiser=recipe.optimiser(model, rate, batch_size),
         schedule=recipe.schedule(steps),
-        batch_loss=adversarial_loss(**loss),
+        batch_loss=adversarial_loss(**loss, graphs=compute.graphs),
         augment=crop_and_flip if images.shape[-1] >= 28 else None,  # a shift of 8x8 digits only under-fits them
         seed=seed,
-        compute=prepare(device),
+        compute=compute,
         hooks=hooks,
         checkpoint=checkpoint,
         fingerprint=f"{images.checksum} {rate} {loss}",
