@@ -29,7 +29,9 @@ class Diverged(RuntimeError):
     """Loss or gradient were not finite at `step` (from 0). Model and checkpoint hold the state before that step.
 
     On a GPU that state is come to by taking the steps since the last look again (see `LastGood`), to the rounding of
-    kernels that are not deterministic there; without `retake` it is the state of that look itself. What a `batch_loss` of the caller changed by itself, besides the model's buffers, is not undone.
+    kernels that are not deterministic there; without `retake` it is the state of that look itself.
+
+    What a `batch_loss` of the caller changed by itself, besides the model's buffers, is not undone.
     """
 
     def __init__(self, step: int, loss: float, gradient_norm: float) -> None:

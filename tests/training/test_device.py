@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from lib.models import small_cnn
-from lib.training.device import Compute, derived_seed, own_randomness, prepare, rng_state, seed_everything, set_rng_state
+from lib.training.device import (
+    Compute,
+    derived_seed,
+    own_randomness,
+    prepare,
+    rng_state,
+    seed_everything,
+    set_rng_state,
+)
 
 CPU = torch.device("cpu")
 

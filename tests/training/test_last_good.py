@@ -53,7 +53,9 @@ def test_a_divergence_is_of_the_same_step_and_leaves_the_same_state(look_every, 
     state, found = run(12, look_every, 7, bad_gradient)
     expected, each = run(12, 1, 7, bad_gradient)
     assert each is not None and found is not None and found.step == each.step == 7
-    assert math.isfinite(found.loss) == math.isfinite(each.loss) == bad_gradient and not math.isfinite(found.gradient_norm)
+    assert math.isfinite(found.loss) == math.isfinite(each.loss) == bad_gradient and not math.isfinite(
+        found.gradient_norm
+    )
     assert same(state, expected)
     assert same(state, run(7, 1)[0])
 
