@@ -1,5 +1,6 @@
 """Projected gradient descent (Madry et al. 2018), correct and as the 2019 code of Hendrycks et al. published it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +10,8 @@ from lib.attacks.checks import check_inputs
 from lib.attacks.guard import attacking, finish, first_success, input_gradient
 from lib.attacks.losses import Goal, LossName, find_loss
 from lib.attacks.norms import Norm, ascent_direction, draw_in_ball, draw_uniform, per_image, project
+
+Slope = Callable[[Tensor, Tensor], Tensor]  # (points, labels) -> gradient at the points
 
 
 def pgd(
@@ -28,6 +31,8 @@ def pgd(
     as_published: bool = False,
     batch_statistics: bool = False,
     generator: torch.Generator | None = None,
+    checked: bool = True,
+    graphed: Callable[[Slope], Slope] | None = None,
 ) -> Tensor:
     """Climbs the loss inside the eps-ball: x <- P(x + step d), with d = sign(grad L) in Linf, grad L / |grad L| in L2.
 
@@ -50,21 +55,25 @@ def pgd(
         batch_statistics: let batch norms use the attacked batch's statistics, as attacks in training mode do; the
             batch then stays whole, whatever `stop_early` says.
         generator: source of the random starts.
+        checked: look whether images, labels, result and the model's buffers are what they must be. Every look makes a
+            GPU wait, so adversarial training, which attacks at every step, leaves them out there.
+        graphed: makes of (points, labels) -> gradient a faster function of the same values, such as a CUDA graph.
 
     Returns:
         (N, C, H, W) adversarial images.
     """
-    check_inputs(images, labels, eps, norm)
+    if checked:
+        check_inputs(images, labels, eps, norm)
     _check_settings(steps, restarts, norm, random_start, as_published)
     length = 2.5 * eps / steps if step_size is None else step_size
     goal = Goal(find_loss(loss), targeted)
-    climb = _Climb(model, goal, eps, norm, steps, length, random_start, as_published, generator)
-    with attacking(model, batch_statistics):
+    climb = _Climb(model, goal, eps, norm, steps, length, random_start, as_published, generator, graphed)
+    with attacking(model, batch_statistics, checked):
         if stop_early and not batch_statistics:
             found = first_success(images, labels, [climb.until_reached] * restarts)
         else:
             found = climb.strongest(images, labels, restarts)
-        return finish(found, images, 2 * eps if as_published else eps, norm)
+        return finish(found, images, 2 * eps if as_published else eps, norm, checked)
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,7 @@ class _Climb:
     random: bool
     published: bool
     generator: torch.Generator | None
+    graphed: Callable[[Slope], Slope] | None
 
     def start(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The first points and the centres of the balls, which are the images but in the published code."""
@@ -93,6 +103,10 @@ class _Climb:
         gradients, _, logits = input_gradient(self.model, points, lambda logits: self.goal.value(logits, labels))
         return gradients, logits
 
+    def slope(self, points: Tensor, labels: Tensor) -> Tensor:
+        """The gradient alone."""
+        return self.gradient(points, labels)[0]
+
     def ascend(self, points: Tensor, gradients: Tensor, centres: Tensor) -> Tensor:
         """x <- P(x + step d)."""
         return project(points + self.length * ascent_direction(gradients, self.norm), centres, self.eps, self.norm)
@@ -100,9 +114,9 @@ class _Climb:
     def last(self, images: Tensor, labels: Tensor) -> Tensor:
         """The last point, whatever happened on the way."""
         points, centres = self.start(images)
+        slope = self.graphed(self.slope) if self.graphed else self.slope
         for _ in range(self.steps):
-            gradients, _ = self.gradient(points, labels)
-            points = self.ascend(points, gradients, centres)
+            points = self.ascend(points, slope(points, labels), centres)
         return points
 
     def until_reached(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,22 +7,33 @@ from collections.abc import Callable, Mapping
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.attacks.pgd import pgd
+from lib.attacks.pgd import Slope, pgd
 from lib.data.image_set import to_float
 from lib.data.labels import corrupt_labels
+from lib.models.graphed import Graphed
 from lib.training.batches import Batch
 
 BatchLoss = Callable[[nn.Module, Batch], Tensor]
 
 
 def adversarial_loss(
-    *, eps: float, steps: int, targeted: bool = False, as_published: bool = False, frozen_trunk: bool = False
+    *,
+    eps: float,
+    steps: int,
+    targeted: bool = False,
+    as_published: bool = False,
+    frozen_trunk: bool = False,
+    graphs: bool = False,
 ) -> BatchLoss:
     """The loss of adversarial training, min over theta of E max over |d| <= eps of L(f(x + d), y), on one batch.
 
     PGD looks for the inner maximum from a random start, and only what it finds enters the loss; there is no clean term.
     As in the paper's code, the attack sees batch norms that use the batch's own statistics. Their running statistics
     move once a step, by the pass that is trained on, never by the passes of the attack.
+
+    The inner attack has the precision of the training step, bfloat16 on a GPU (as in Wong et al. 2020): it chooses the
+    batch, nothing of it is reported, images and projection are float32, so that ball and box hold exactly, and every
+    arm of a comparison has the same. Robust accuracy is measured outside of training, in float32.
 
     Args:
         eps: radius of the Linf ball, in [0, 1] units; 0 is ordinary training.
@@ -31,10 +42,13 @@ def adversarial_loss(
         as_published: the attack of the released code, whose ball lies around the noised image; up to 2 eps.
         frozen_trunk: train with all batch norms in eval mode, in the attack too, since a trunk that is not trained must
             not change through its statistics either.
+        graphs: replay the gradient of the attack as a CUDA graph.
 
     Returns:
         A `batch_loss` for `lib.training.loop.train`.
     """
+
+    replays: dict[nn.Module, Graphed] = {}
 
     def batch_loss(model: nn.Module, batch: Batch) -> Tensor:
         if frozen_trunk:
@@ -44,8 +58,13 @@ def adversarial_loss(
             if targeted:  # towards a wrong class, uniform over the others
                 goal = corrupt_labels(batch.labels, 1.0, _classes(model), batch.generator, exclude_true=True)
             images = pgd(model, images, goal, eps=eps, steps=steps, targeted=targeted, as_published=as_published,
-                         batch_statistics=not frozen_trunk, generator=batch.generator)  # fmt: skip
+                         batch_statistics=not frozen_trunk, generator=batch.generator,
+                         checked=images.device.type == "cpu", graphed=once(model) if graphs else None)  # fmt: skip
         return F.cross_entropy(model(images), batch.labels)  # L(f(x + d), y) at the d that PGD found
+
+    def once(model: nn.Module) -> Callable[[Slope], Graphed]:
+        """The function of the first attack serves all: it is the same but for its arguments."""
+        return lambda slope: replays.setdefault(model, Graphed(slope))
 
     return batch_loss
 

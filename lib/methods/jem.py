@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from math import isfinite
 from typing import NamedTuple
 
@@ -10,8 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.data.image_set import to_float
-from lib.methods.energy import class_log_density, log_density
+from lib.methods.energy import class_log_density, log_density, log_density_gradient
 from lib.methods.sgld import Langevin, ReplayBuffer, langevin
+from lib.models.graphed import Graphed
 from lib.training.batches import Batch
 from lib.training.loop import Diverged
 
@@ -131,8 +133,22 @@ class Guard:
 class JointLoss:
     """The `batch_loss` of a JEM step: visit some chains, compare them with the data, see whether that is still sane."""
 
-    def __init__(self, recipe: Recipe, buffer: ReplayBuffer, generator: torch.Generator, guard: Guard) -> None:
-        """The generator, on the buffer's device, draws the chains, their noise and that of the data."""
+    def __init__(
+        self,
+        recipe: Recipe,
+        buffer: ReplayBuffer,
+        generator: torch.Generator,
+        guard: Guard,
+        look_every: int = 1,
+        graphs: bool = False,
+    ) -> None:
+        """The generator, on the buffer's device, draws the chains, their noise and that of the data.
+
+        The guard looks every `look_every` steps: one on a CPU; a GPU is waited for at each look, so some more there.
+        With `graphs` the chains' gradient is replayed as a CUDA graph.
+        """
+        self.graphs, self.gradients = graphs, dict[nn.Module, Graphed]()
+        self.look_every, self.unread = look_every, list[Tensor]()  # on the device, per step since the last look
         self.recipe, self.buffer, self.generator, self.guard = recipe, buffer, generator, guard
         self.trace: list[list[float]] = []  # per step: mean log density of data and of chains, largest |pixel| of these
         self.cause = "not finite"  # of a divergence that the loop finds before the guard does
@@ -150,20 +166,49 @@ class JointLoss:
         else:
             places, starts = self.buffer.draw(len(batch.images), generator)
         classes = self.buffer.class_of(places)
-        chains = langevin(model, starts, recipe.sampler, generator, classes if conditional else None)
+        chains = langevin(
+            model, starts, recipe.sampler, generator, classes if conditional else None, gradient=self._gradient(model)
+        )
         self.buffer.put(places, chains)
         images = noisy(to_float(batch.images), recipe.data_noise, generator)
         loss, data, sampled = jem_loss(model, images, batch.labels, chains, classes, recipe)
-        self._watch(batch.step, loss, data, sampled, chains)
+        self._watch(loss, data, sampled, chains)
         return loss
 
-    def _watch(self, step: int, loss: Tensor, data: Tensor, sampled: Tensor, chains: Tensor) -> None:
+    def _gradient(self, model: nn.Module) -> Graphed | None:
+        if not self.graphs:
+            return None
+        if model not in self.gradients:
+            self.gradients[model] = Graphed(partial(log_density_gradient, model))
+        return self.gradients[model]
+
+    def _watch(self, loss: Tensor, data: Tensor, sampled: Tensor, chains: Tensor) -> None:
         largest = (2 * chains - 1).abs().max()  # as an image in [-1, 1]
-        seen = torch.stack([data, sampled, largest, loss.detach()]).tolist()  # a GPU is waited for once
-        self.trace.append(seen[:3])
-        if cause := self.guard.cause(seen[0] - seen[1]):
-            self.cause = cause
-            raise Diverged(step, seen[3], float("nan"))
+        self.unread.append(torch.stack([data, sampled, largest, loss.detach()]))
+        if len(self.unread) == self.look_every:
+            self.look()
+
+    def look(self) -> None:
+        """Let the guard see the steps since the last look.
+
+        Raises:
+            Diverged: it says so of one of them; the trace then ends with that one.
+        """
+        for *line, loss in self._read():
+            step = len(self.trace)
+            self.trace.append(line)
+            if cause := self.guard.cause(line[0] - line[1]):
+                self.cause = cause
+                raise Diverged(step, loss, float("nan"))
+
+    def note_until(self, step: int) -> None:
+        """Bring the trace up to step number `step`, at which the loop itself found a divergence."""
+        self.trace = [*self.trace, *(line for *line, _ in self._read())][: step + 1]
+
+    def _read(self) -> list[list[float]]:
+        seen = torch.stack(self.unread).tolist() if self.unread else []  # a GPU is waited for once
+        self.unread = []
+        return seen
 
 
 def noisy(images: Tensor, sigma: float, generator: torch.Generator) -> Tensor:

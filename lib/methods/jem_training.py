@@ -28,6 +28,7 @@ from lib.training.optimisers import adam
 from lib.training.schedules import Schedule, constant
 
 BUFFER, ORDER, CHAINS = 11, 12, 13  # purposes of the seeds derived from the run's
+GUARD_EVERY = 10  # steps, on a device that a look makes wait
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ def train_jointly(
     saved = time.monotonic()
     while run.step < steps and len(run.divergences) <= rescue.restarts:
         attempt = (run.step, len(run.divergences))
-        loss = JointLoss(recipe, run.buffer, generator(compute, seed, CHAINS, *attempt), guard())
+        chance = generator(compute, seed, CHAINS, *attempt)
+        loss = JointLoss(recipe, run.buffer, chance, guard(), looks_every(compute), compute.graphs)
         before = deepcopy((model.state_dict(), optimiser.state_dict(), run.buffer.state_dict()))
         started, length = time.process_time(), min(rescue.segment, steps - run.step)
         try:
@@ -141,8 +143,11 @@ def train_jointly(
                 schedule=shifted(schedule, run.step, rescue.rate ** len(run.divergences)), batch_loss=loss,
                 augment=augment, clip_norm=recipe.clip_norm, drop_last=len(images) >= batch_size,
                 seed=derived_seed(seed, ORDER, *attempt), compute=compute, hooks=[looks(run, measure or {})],
+                retake=False,  # a second visit would find other chains
             )  # fmt: skip
+            loss.look()
         except Diverged as found:
+            loss.note_until(found.step)
             note_divergence(run, loss, run.step + found.step)
             put_back(before, model, optimiser, run.buffer)
         else:
@@ -165,6 +170,11 @@ def new_buffer(recipe: Recipe, images: Tensor, labels: Tensor, random: torch.Gen
 def generator(compute: Compute, seed: int, *purpose: int) -> torch.Generator:
     """A generator on the run's device, seeded for one purpose."""
     return torch.Generator(compute.device).manual_seed(derived_seed(seed, *purpose))
+
+
+def looks_every(compute: Compute) -> int:
+    """Steps between two looks of the guard."""
+    return min(GUARD_EVERY, compute.look_every)
 
 
 def shifted(schedule: Schedule, start: int, factor: float) -> Schedule:

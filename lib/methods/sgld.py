@@ -6,6 +6,7 @@ z = 2 x - 1, a step a in z is a / 4 in x (once for the gradient, once for the im
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ def langevin(
     generator: torch.Generator,
     classes: Tensor | None = None,
     look: Callable[[Tensor], Any] | None = None,
+    gradient: Callable[..., Tensor] | None = None,
 ) -> Tensor:
     """Run the chains on from `images`; returns where they are after the last step, without a graph.
 
@@ -61,12 +63,15 @@ def langevin(
         generator: of the noise, on the device of the images.
         classes: (N,) to sample p(x | y) with these y; None samples p(x).
         look: called with the images after every step.
+        gradient: (images) or (images, classes) -> `log_density_gradient` of this model, computed in another way (as a
+            CUDA graph); None computes it plainly.
     """
     x = images.detach()
+    gradient = gradient or partial(log_density_gradient, model)
+    which = () if classes is None else (classes,)
     with evaluating(model), frozen(model):
         for _ in range(sampler.steps):
-            gradient = log_density_gradient(model, x, classes)
-            x = move(x, gradient, sampler, generator)
+            x = move(x, gradient(x, *which), sampler, generator)
             if look is not None:
                 look(x)
     return x

@@ -1,6 +1,7 @@
 """Nets, one file per family, plain modules that take images in [0, 1] or uint8 and scale them themselves."""
 
 from lib.models.count import parameter_count
+from lib.models.fast_resnet import fast_resnet
 from lib.models.inputs import CentreCrop, PerImageWhitening, Standardise
 from lib.models.lenet import lenet
 from lib.models.mlp import mlp
@@ -14,6 +15,7 @@ __all__ = [
     "CentreCrop",
     "PerImageWhitening",
     "Standardise",
+    "fast_resnet",
     "lenet",
     "mlp",
     "norm_free_cnn",

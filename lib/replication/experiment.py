@@ -107,7 +107,7 @@ class Experiment:
     def announce(self) -> None:
         """Print tier, seeds, data, device and versions; for a custom run, what differs and the cell to go back."""
         versions = ", ".join(f"{name} {version}" for name, version in provenance.versions().items())
-        print(f"tier: {self.tier}; seeds: {len(self.seeds)}; device: {self.device}\n{versions}")
+        print(f"tier: {self.tier}; seeds: {len(self.seeds)}; device: {_described(self.device)}\n{versions}")
         for name in self.datasets:
             print(f"data: {name}, sha256 {provenance.data_checksum(name)[:16]}")
         for name, (value, expected) in self.changed.items():
@@ -286,6 +286,12 @@ def _display_markdown(text: str) -> None:
     from IPython.display import Markdown, display
 
     display(Markdown(text))
+
+
+def _described(device: str) -> str:
+    from lib.training.device import prepare
+
+    return device if device == "cpu" else str(prepare(device))
 
 
 def _device(wanted: str) -> str:

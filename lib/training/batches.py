@@ -14,7 +14,7 @@ class Batch(NamedTuple):
     labels: Tensor  # (B,) class indices or (B, K) soft targets
     indices: Tensor  # (B,) places in the training set, to look up weights, old predictions, unlabelled partners
     step: int  # from 0
-    generator: torch.Generator  # for random choices within the step; on the CPU
+    generator: torch.Generator  # for random choices within the step; on the device of the images
 
 
 class Batches:

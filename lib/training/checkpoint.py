@@ -70,8 +70,12 @@ class Keeper:
 
     def save_if_due(self, run: Run, at_once: bool = False) -> None:
         """Write the checkpoint when the last is `seconds` old, or at once."""
-        if at_once or time.monotonic() - self.saved >= self.seconds:
+        if at_once or self.is_due():
             self.save(run)
+
+    def is_due(self) -> bool:
+        """Whether there is a checkpoint to write and the last is `seconds` old."""
+        return self.path is not None and time.monotonic() - self.saved >= self.seconds
 
 
 def write_checkpoint(path: Path, about: dict[str, Any], model: nn.Module, state: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Device, precision, memory format, threads and seeds, decided in one place."""
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,15 +10,41 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-PRECISIONS = ("float32", "tf32", "bfloat16")
+PRECISIONS = ("auto", "float32", "tf32", "bfloat16")
+GPU_LOOK_EVERY = 20  # steps
+GRAPHS = "REPLICATION_CUDA_GRAPHS"  # environment variable: "1" switches CUDA graphs on, anything else leaves them off
 
 
 @dataclass(frozen=True)
 class Compute:
-    """Where and how a net is trained. `precision` holds for training steps alone: evaluation is float32 always."""
+    """Where and how a net is trained.
+
+    `precision` holds for training steps alone, what they do to find their batch (the inner attack of adversarial
+    training, the chains of an energy model) included; evaluation, attacks that are reported and energies that are
+    measured run outside of it, in float32. A loss, log densities and images are float32 in training too.
+
+    Attributes:
+        device: of the net, the data and all random draws of a step.
+        precision: "float32", "tf32" or "bfloat16".
+        look_every: steps between two looks at whether loss and gradient are finite. On a GPU each look waits for
+            everything launched so far, so it is worth 20 steps; see `lib.training.loop.LastGood` for what follows one.
+        graphs: replay gradients by the images, of fixed shapes, as CUDA graphs (`lib.models.graphed`).
+    """
 
     device: torch.device
     precision: str = "float32"
+    look_every: int = 1
+    graphs: bool = False
+
+    def __str__(self) -> str:
+        """What was decided, in one line."""
+        if self.device.type == "cpu":
+            return f"{self.device}, {self.precision}"
+        seen = "every step" if self.look_every == 1 else f"every {self.look_every} steps"
+        return (
+            f"{self.device}; training in {self.precision}, channels-last, draws on the device, finite loss checked "
+            f"{seen}, CUDA graphs {'on' if self.graphs else f'off ({GRAPHS}=1 switches them on)'}; all else in float32"
+        )
 
     def place(self, model: nn.Module) -> nn.Module:
         """Move the model to the device, in place, with filters in channels-last order, the faster one on both."""
@@ -37,12 +64,13 @@ class Compute:
             set_tf32(False)
 
 
-def prepare(device: str = "auto", precision: str = "float32", threads: int | None = None) -> Compute:
+def prepare(device: str = "auto", precision: str = "auto", threads: int | None = None) -> Compute:
     """Choose the device and switch TensorFloat-32 off, so that attacks and metrics are float32 on every device.
 
     Args:
         device: "auto" (a GPU where there is one), "cpu", "cuda" or "cuda:1".
-        precision: "float32", or on a GPU "tf32" or "bfloat16" (autocast), of training steps.
+        precision: of training steps: "float32", or on a GPU "tf32" or "bfloat16" (autocast). "auto" is bfloat16 on a
+            GPU that has it in hardware, else float32.
         threads: CPU threads for torch; None leaves them as they are.
 
     Raises:
@@ -53,12 +81,17 @@ def prepare(device: str = "auto", precision: str = "float32", threads: int | Non
         raise ValueError(f'device "{device}" was asked for, but torch finds no GPU: use "auto" or "cpu"')
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, found {precision!r}")
-    if precision != "float32" and chosen.type != "cuda":
+    on_gpu = chosen.type == "cuda"
+    if precision == "auto":
+        precision = "bfloat16" if on_gpu and torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if precision != "float32" and not on_gpu:
         raise ValueError(f'precision "{precision}" is for training on a GPU; on {chosen} use "float32"')
     if threads is not None:
         torch.set_num_threads(threads)
     set_tf32(False)
-    return Compute(chosen, precision)
+    if not on_gpu:
+        return Compute(chosen, precision)
+    return Compute(chosen, precision, GPU_LOOK_EVERY, os.environ.get(GRAPHS) == "1")
 
 
 def set_tf32(allowed: bool) -> None:
@@ -91,10 +124,13 @@ def derived_seed(seed: int, *purpose: int) -> int:
 
 @contextmanager
 def own_randomness(seed: int, device: torch.device) -> Iterator[torch.Generator]:
-    """Seed torch's global generators within and put them back after; gives a CPU generator with a stream of its own."""
+    """Seed torch's global generators within and put them back after; gives a generator with a stream of its own.
+
+    It lives on the device, so that a step draws without a copy from the CPU.
+    """
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(derived_seed(seed, 0))
-        yield torch.Generator().manual_seed(derived_seed(seed, 1))
+        yield torch.Generator(device).manual_seed(derived_seed(seed, 1))
 
 
 def rng_state(generator: torch.Generator, device: torch.device) -> dict[str, Tensor]:

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,6 +27,9 @@ BatchLoss = Callable[[nn.Module, Batch], Tensor]  # -> scalar
 
 class Diverged(RuntimeError):
     """Loss or gradient were not finite at `step` (from 0). Model and checkpoint hold the state before that step.
+
+    On a GPU that state is come to by taking the steps since the last look again (see `LastGood`), to the rounding of
+    kernels that are not deterministic there; without `retake` it is the state of that look itself.
 
     What a `batch_loss` of the caller changed by itself, besides the model's buffers, is not undone.
     """
@@ -49,6 +54,7 @@ def train(
     augment: Augment | None = None,
     drop_last: bool = False,
     clip_norm: float | None = None,
+    retake: bool = True,
     seed: int = 0,
     compute: Compute | None = None,
     hooks: Sequence[Hook] = (),
@@ -78,6 +84,8 @@ def train(
         augment: (images, generator) -> images, on each mini-batch.
         drop_last: leave out the smaller batch at the end of an epoch.
         clip_norm: largest norm of the whole gradient.
+        retake: whether steps can be taken a second time, which a GPU does after a divergence; False where `batch_loss`
+            has a state of its own that a second call would change.
         seed: of order, augmentation and dropout.
         compute: device and precision; None is `prepare()`.
         hooks: called with the run after each step.
@@ -109,18 +117,16 @@ def train(
         remember_rates(optimiser)
         keeper.restore(run)
         model.train()
-        before = Before(run)
+        guard = Before(run) if compute.look_every == 1 else LastGood(run, step, batches, retake)
         while run.step < steps and not run.history.stopped:
-            with timed(run.history):
-                before.take()
-                try:
-                    step.take(run, batches.at(run.step, generator))
-                except Diverged:
-                    before.put_back()
-                    keeper.save(run)
-                    raise
+            with timed(run.history), stepping_back(guard, keeper, run):
+                guard.take()
+                step.take(run, batches.at(run.step, generator), guard)
             look(run, watchers, stop)
             leave = interrupted()
+            if leave or run.history.stopped or run.step == steps or keeper.is_due():
+                with stepping_back(guard, keeper, run):
+                    guard.look()  # nothing is saved or returned that may be of a run that has diverged
             keeper.save_if_due(run, at_once=leave)
             if leave:
                 raise KeyboardInterrupt(f"after step {run.step}; {checkpoint} holds the state to go on from")
@@ -142,8 +148,8 @@ class Step(NamedTuple):
     augment: Augment | None
     clip_norm: float | None
 
-    def take(self, run: Run, batch: Batch) -> None:
-        """Augment, forward, backward, check, update; raises Diverged in place of the update."""
+    def take(self, run: Run, batch: Batch, guard: "Before | LastGood") -> None:
+        """Augment, forward, backward, check, update; the guard may raise Diverged in place of the update."""
         if self.augment is not None:
             batch = batch._replace(images=self.augment(batch.images, batch.generator))
         started = time.perf_counter()
@@ -154,8 +160,7 @@ class Step(NamedTuple):
                 value = self.batch_loss(run.model, batch)
             value.backward()
         norm = gradient_norm(run.optimiser, self.clip_norm)
-        if not torch.isfinite(value.detach() + norm):  # on a GPU the one place per step that waits for it
-            raise Diverged(run.step, value.item(), norm.item())
+        guard.judge(value.detach(), norm)
         run.optimiser.step()
         run.history.note_step(run.step, value.detach(), len(batch.indices), time.perf_counter() - started)
         run.step += 1
@@ -192,7 +197,7 @@ def set_rates(optimiser: torch.optim.Optimizer, factor: float) -> None:
 
 
 class Before:
-    """Buffers (batch-norm statistics) and generators as they were before a step, to step back when it fails.
+    """Looks at every step, and steps back when it fails: buffers (batch-norm statistics) and generators before it.
 
     Parameters and optimiser need no copy: they change only once loss and gradient are known to be finite.
     """
@@ -209,12 +214,96 @@ class Before:
             torch._foreach_copy_(self.copies, self.buffers)
         self.rng = rng_state(self.run.generator, self.run.compute.device)
 
-    def put_back(self) -> None:
+    def judge(self, loss: Tensor, norm: Tensor) -> None:
+        """Raise Diverged unless loss and norm of the gradient, scalars, are finite."""
+        if not torch.isfinite(loss + norm):
+            raise Diverged(self.run.step, loss.item(), norm.item())
+
+    def look(self) -> None:
+        """Nothing is left to look at."""
+
+    def put_back(self, step: int) -> None:
         """Return to the state of the last `take`, without gradients."""
         if self.buffers:
             torch._foreach_copy_(self.buffers, self.copies)
         set_rng_state(self.rng, self.run.generator, self.run.compute.device)
         self.run.optimiser.zero_grad()
+
+
+class LastGood:
+    """Looks every `compute.look_every` steps, for a GPU, which a look makes wait; between two it keeps the whole state.
+
+    Losses and norms are noted on the device. When a look finds one that is not finite, the run returns to the state of
+    the look before and takes the steps up to the bad one again, whose batches and draws are the same.
+    """
+
+    def __init__(self, run: Run, step: Step, batches: Batches, retake: bool) -> None:
+        """`retake` as in `train`; without it the run stays where the last look was."""
+        self.run, self.step, self.batches, self.retake = run, step, batches, retake
+        self.tensors = [*run.model.parameters(), *(buffer for buffer in run.model.buffers() if buffer.numel())]
+        self.seen = torch.zeros(run.compute.look_every, 2, device=run.compute.device)  # loss and norm of each step
+        self.keep()
+
+    def keep(self) -> None:
+        """Copy the present state, which is known to be good."""
+        run = self.run
+        self.start, self.noted, self.images = run.step, 0, run.history.images
+        self.copies = [tensor.detach().clone() for tensor in self.tensors]
+        self.moments = deepcopy(run.optimiser.state_dict())
+        self.rng = rng_state(run.generator, run.compute.device)
+
+    def take(self) -> None:
+        """Look and keep, when it is time."""
+        if self.noted == len(self.seen):
+            self.look()
+            self.keep()
+
+    def judge(self, loss: Tensor, norm: Tensor) -> None:
+        """Note loss and norm of the gradient, scalars on the device, without waiting for it."""
+        self.seen[self.noted] = torch.stack([loss.float(), norm.float()])
+        self.noted += 1
+
+    def look(self) -> None:
+        """Wait for the device and raise Diverged for the first step since the last look that was not finite."""
+        for place, (loss, norm) in enumerate(self.seen[: self.noted].tolist()):
+            if not (isfinite(loss) and isfinite(norm)):
+                raise Diverged(self.start + place, loss, norm)
+
+    def put_back(self, step: int) -> None:
+        """Return to the state before step number `step`, or to that of the last look."""
+        self._restore()
+        if self.retake:
+            while self.run.step < step:
+                self.step.take(self.run, self.batches.at(self.run.step, self.run.generator), self)
+            try:
+                self.look()
+            except Diverged:  # this time a step before it failed
+                self._restore()
+        history = self.run.history
+        history.stopped, history.losses[self.run.step :] = False, torch.nan
+        history.values = {
+            name: [line for line in lines if line[0] <= self.run.step] for name, lines in history.values.items()
+        }
+        self.run.optimiser.zero_grad()
+
+    def _restore(self) -> None:
+        run = self.run
+        with torch.no_grad():
+            torch._foreach_copy_(self.tensors, self.copies)
+        run.optimiser.load_state_dict(deepcopy(self.moments))
+        set_rng_state(self.rng, run.generator, run.compute.device)
+        run.step, run.history.images, self.noted = self.start, self.images, 0
+
+
+@contextmanager
+def stepping_back(guard: Before | LastGood, keeper: Keeper, run: Run) -> Iterator[None]:
+    """When what is done within diverges, bring model and checkpoint to the state before the bad step."""
+    try:
+        yield
+    except Diverged as found:
+        guard.put_back(found.step)
+        keeper.save(run)
+        raise
 
 
 @contextmanager

@@ -173,6 +173,28 @@ def test_batch_statistics_change_the_attack_but_not_the_buffers(plain_net, digit
     assert all(not m.training and getattr(m, "track_running_stats", True) for m in plain_net.modules())
 
 
+def test_in_training_nothing_is_looked_at_and_one_function_serves_every_attack():
+    torch.manual_seed(0)
+    net = Linear((1, 4, 4), 3, torch.Generator().manual_seed(0), torch.float32)
+    images, labels = torch.rand(8, 1, 4, 4), torch.arange(8) % 3
+    attack, kept = partial(pgd, net, labels=labels, eps=0.1, steps=3), []
+
+    def graphed(slope):
+        kept.append(slope)
+        return kept[0]
+
+    def draws():
+        return torch.Generator().manual_seed(1)
+
+    for seen in (images, images.flip(0)):
+        found = attack(seen, generator=draws(), checked=False, graphed=graphed)
+        assert torch.equal(found, attack(seen, generator=draws()))
+    assert len(kept) == 2
+    with pytest.raises(ValueError, match="must be finite"):
+        attack(images * torch.nan)
+    assert attack(images * torch.nan, checked=False).isnan().all()
+
+
 @pytest.mark.parametrize("settings", [{"steps": 0}, {"steps": 2, "restarts": 0}])
 def test_no_steps_or_restarts_are_refused(plain_net, digits, settings):
     with pytest.raises(ValueError, match="at least 1"):

@@ -13,6 +13,7 @@ from lib.methods.jem import Guard
 from lib.methods.jem_training import JointRun, Rescue, got_past
 from lib.methods.sgld import ReplayBuffer
 from lib.training.checkpoint import CheckpointMismatch
+from lib.training.device import Compute
 from tests.methods.small_jem import STEPS, PoisonOnce, fingerprint, jitter, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,6 +98,18 @@ def test_what_a_diverged_segment_did_is_undone():
     assert torch.equal(given_up[1].buffer.images, short[1].buffer.images)
     for mine, theirs in zip(given_up[0].parameters(), short[0].parameters(), strict=True):
         assert torch.equal(mine, theirs)
+
+
+@pytest.mark.parametrize("look_every", [3, 4, 10, 50])
+def test_a_guard_that_looks_now_and_then_finds_the_same_and_undoes_as_much(look_every):
+    """As on a GPU: a good run to the bit, one that meets a NaN, and one that drifts."""
+    seldom = {"compute": Compute(torch.device("cpu"), look_every=look_every)}
+    drifting = {"guard": lambda: Guard(drift=-1.0, patience=4), "rescue": Rescue(segment=10, restarts=2)}
+    for options in ({}, drifting):
+        assert fingerprint(*run(**options, **seldom)) == fingerprint(*run(**options))
+    poisoned, each = (run(augment=PoisonOnce(25), **how)[1] for how in (seldom, {}))
+    assert poisoned.divergences == each.divergences and len(poisoned.divergences) == 1
+    assert poisoned.step == STEPS and len(poisoned.trace) == len(each.trace)
 
 
 def test_a_drifting_gap_is_a_divergence_and_hopeless_runs_are_given_up():

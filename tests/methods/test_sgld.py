@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lib.methods.energy import log_density_gradient
 from lib.methods.sgld import Langevin, ReplayBuffer, langevin, langevin_the_obvious_way
 from lib.models.inputs import Standardise
 from lib.models.small_cnn import norm_free_cnn
@@ -70,6 +71,21 @@ def test_frozen_weights_give_the_samples_of_the_obvious_way(classes, clamp):
     assert torch.allclose(ours, theirs, atol=1e-6)
     assert not torch.allclose(ours, start, atol=1e-3)
     assert any(parameter.grad is not None for parameter in net.parameters())  # what the obvious way also computes
+
+
+@pytest.mark.parametrize("classes", [None, torch.arange(6) % 4])
+def test_another_way_to_the_gradient_is_asked_with_the_same_images_and_classes(classes):
+    torch.manual_seed(0)
+    net, start = norm_free_cnn(4, (6, 8), in_channels=1), torch.rand(6, 1, 14, 14)
+    sampler, asked = Langevin(3), []
+
+    def gradient(*inputs):
+        asked.append(len(inputs))
+        return log_density_gradient(net, *inputs)
+
+    found = langevin(net, start, sampler, drawn(), classes, gradient=gradient)
+    assert torch.equal(found, langevin(net, start, sampler, drawn(), classes))
+    assert asked == [1 if classes is None else 2] * 3
 
 
 def test_clamped_chains_stay_images():

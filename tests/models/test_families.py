@@ -6,6 +6,7 @@ from torch import nn
 
 from lib.models import (
     Standardise,
+    fast_resnet,
     lenet,
     mlp,
     norm_free_cnn,
@@ -27,6 +28,8 @@ COUNTS = {
     "small CNN S": (lambda: small_cnn(10), 158_266),
     "small CNN S / 2": (lambda: small_cnn(10, (12, 24, 48)), 40_258),
     "small CNN S, strides do not matter": (lambda: small_cnn(10, strides=(1, 2, 1)), 158_266),
+    "fast residual net": (lambda: fast_resnet(10), 3_620_938),
+    "fast residual net for a CPU": (lambda: fast_resnet(10, 16), 227_866),
     "energy CNN": (lambda: norm_free_cnn(10), 148_714),
     "WRN-28-10, 36.5 M": (lambda: wide_resnet(28, 10, 10), 36_479_194),
     "WRN-28-10, 100 classes": (lambda: wide_resnet(28, 10, 100), 36_479_194 + 90 * 641),
@@ -76,6 +79,8 @@ NETS = {
     "small_cnn digits, default strides": (lambda: small_cnn(7, in_channels=1), (1, 8, 8)),
     "small_cnn 14": (lambda: small_cnn(7, in_channels=1, strides=(2, 2, 1)), (1, 14, 14)),
     "small_cnn 16": (lambda: small_cnn(7, strides=(2, 2, 1), batch_norm=False, pool="mean"), (3, 16, 16)),
+    "fast_resnet": (lambda: fast_resnet(7, 8, dropout=0.5, stochastic_depth=0.2), (3, 32, 32)),
+    "fast_resnet digits": (lambda: fast_resnet(7, 8, in_channels=1), (1, 8, 8)),
     "norm_free_cnn": (lambda: norm_free_cnn(7, in_channels=1), (1, 14, 14)),
 }
 

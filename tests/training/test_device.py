@@ -5,7 +5,15 @@ import pytest
 import torch
 
 from lib.models import small_cnn
-from lib.training.device import derived_seed, own_randomness, prepare, rng_state, seed_everything, set_rng_state
+from lib.training.device import (
+    Compute,
+    derived_seed,
+    own_randomness,
+    prepare,
+    rng_state,
+    seed_everything,
+    set_rng_state,
+)
 
 CPU = torch.device("cpu")
 
@@ -13,7 +21,7 @@ CPU = torch.device("cpu")
 def test_auto_is_a_device_that_is_there():
     compute = prepare()
     assert compute.device.type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert compute.precision == "float32"
+    assert compute.precision == ("bfloat16" if torch.cuda.is_available() else "float32")
     assert not torch.backends.cudnn.allow_tf32
 
 
@@ -21,7 +29,7 @@ def test_reduced_precision_is_for_a_gpu():
     for precision in ("bfloat16", "tf32"):
         with pytest.raises(ValueError, match="GPU"):
             prepare("cpu", precision)
-    with pytest.raises(ValueError, match="float32, tf32, bfloat16, found 'half'"):
+    with pytest.raises(ValueError, match="auto, float32, tf32, bfloat16, found 'half'"):
         prepare("cpu", "half")
 
 
@@ -30,6 +38,20 @@ def test_a_gpu_that_is_not_there(monkeypatch):
     with pytest.raises(ValueError, match='"cuda:1" was asked for'):
         prepare("cuda:1")
     assert prepare("auto").device == CPU
+
+
+def test_what_is_decided_for_a_gpu_and_for_a_cpu(monkeypatch):
+    assert prepare("cpu") == Compute(CPU, "float32", look_every=1, graphs=False)
+    assert str(prepare("cpu")) == "cpu, float32"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for supported, precision in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation, s=supported: s)
+        compute = prepare("cuda")
+        assert (compute.precision, compute.look_every, compute.graphs) == (precision, 20, False)
+    monkeypatch.setenv("REPLICATION_CUDA_GRAPHS", "1")
+    assert prepare("cuda").graphs and prepare("cuda", "float32").precision == "float32"
+    assert "training in float32" in str(prepare("cuda")) and "every 20 steps, CUDA graphs on" in str(prepare("cuda"))
+    assert not prepare("cpu").graphs
 
 
 def test_threads():

@@ -189,7 +189,7 @@ def outlier_source(
         pool = pool[order(len(pool), seed, "few")[:few_images].to(device)]
 
     def draw(count: int, generator: torch.Generator) -> Tensor:
-        images = pool[torch.randint(len(pool), (count,), generator=generator).to(device)]
+        images = pool[torch.randint(len(pool), (count,), generator=generator, device=generator.device).to(device)]
         return images if augment is None else augment(images, generator)
 
     return draw

@@ -17,6 +17,7 @@ from lib.data.letters import DIGIT_LOOK_ALIKES
 from lib.data.load import is_published, load
 from lib.data.splits import split
 from lib.methods.adversarial_training import adversarial_loss
+from lib.models.fast_resnet import fast_resnet
 from lib.models.small_cnn import small_cnn
 from lib.models.wide_resnet import wide_resnet
 from lib.training.device import derived_seed, prepare
@@ -69,11 +70,21 @@ def wrn(depth: int, width: int) -> Recipe:
     )
 
 
+def fast(width: int) -> Recipe:
+    """The fast residual net with Muon, for a GPU."""
+    return Recipe(
+        lambda shape, classes: fast_resnet(classes, width, in_channels=shape[0]),
+        lambda net, rate, batch_size: muon(net, rate, batch_size=batch_size),
+        linear,
+    )
+
+
 NETS = {
     "small cnn": cnn(24, 48, 96),
     "smaller cnn": cnn(16, 32, 64),
     "wrn-16-4": wrn(16, 4),
     "wrn-28-10": wrn(28, 10),
+    "fast-64": fast(64),
 }
 
 
@@ -133,6 +144,7 @@ def fit(
     checkpoint: Path | None = None,
 ) -> History:
     """Adversarial training with the settings `loss` of `adversarial_loss`, the rate brought down to 0."""
+    compute = prepare(device)
     return train(
         model,
         images.images,
@@ -141,10 +153,10 @@ def fit(
         batch_size=batch_size,
         optimiser=recipe.optimiser(model, rate, batch_size),
         schedule=recipe.schedule(steps),
-        batch_loss=adversarial_loss(**loss),
+        batch_loss=adversarial_loss(**loss, graphs=compute.graphs),
         augment=crop_and_flip if images.shape[-1] >= 28 else None,  # a shift of 8x8 digits only under-fits them
         seed=seed,
-        compute=prepare(device),
+        compute=compute,
         hooks=hooks,
         checkpoint=checkpoint,
         fingerprint=f"{images.checksum} {rate} {loss}",
