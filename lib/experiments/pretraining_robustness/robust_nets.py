@@ -84,6 +84,7 @@ NETS = {
     "smaller cnn": cnn(16, 32, 64),
     "wrn-16-4": wrn(16, 4),
     "wrn-28-10": wrn(28, 10),
+    "fast-32": fast(32),
     "fast-64": fast(64),
 }
 
