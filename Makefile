@@ -16,7 +16,7 @@ RUN := $(PYTHON) -m lib.replication
 # uv reads a local wheel folder from a variable of its own
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: env reproduce test test-quick check lab notebooks record bundle status bench clean
+.PHONY: env reproduce test test-elsewhere test-mutations test-quick check lab notebooks record bundle status bench clean
 
 env: $(READY)
 
@@ -34,9 +34,18 @@ $(READY): pyproject.toml constraints.txt | $(PYTHON)
 reproduce: env
 	@$(RUN) run $(WHICH) --tier $(TIER) $(SIDE_BY_SIDE) $(if $(MINUTES),--minutes $(MINUTES))
 
-# Unit tests, dry runs of the larger tiers, every notebook under nbval from an empty output folder, one per paper through the runner.
+# Unit tests, dry runs of the larger tiers, every notebook under nbval from an empty output folder, one through the runner.
 test: env
 	@PYTHON=$(PYTHON) bash tests/run
+
+# Every notebook computed with SSE 4.1, as a machine without AVX2 would, against the references that AVX2 made; minutes.
+test-elsewhere: env
+	@output=$$(mktemp -d) && ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 OMP_NUM_THREADS=1 REPLICATION_OUTPUT=$$output \
+	  $(PYTHON) -m pytest -q -s tests/whole_run/test_reference.py -k every_number; status=$$?; rm -rf $$output; exit $$status
+
+# Every fault of tests/mutations.yaml, each of which its own tests must catch; minutes.
+test-mutations: env
+	@$(PYTHON) -m tests.mutate
 
 test-quick: env check
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow" --ignore=tests/notebooks --ignore=tests/whole_run tests

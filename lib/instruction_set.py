@@ -36,6 +36,13 @@ def lifted() -> bool:
     return os.environ.get(LIFT, "") not in ("", "0")
 
 
+def unlike_others() -> str:
+    """Why numbers computed in this process are not those of other machines; empty where they are."""
+    if platform.machine().lower() in ("x86_64", "amd64") and (found := computing()) != "AVX2, oneDNN AVX2":
+        return f"computed with {found} in place of AVX2, so other machines do not give these numbers"
+    return ""
+
+
 def computing() -> str:
     """What torch and oneDNN compute with in this process, as `AVX2, oneDNN AVX2`."""
     import torch

@@ -12,8 +12,10 @@ class ShiftBatchNorm(nn.BatchNorm2d):
     """Batch norm with a learnt shift and no learnt scale; the only reading that gives the paper's parameter count."""
 
     def __init__(self, channels: int) -> None:
-        """No scale; the shift starts at 0."""
+        """The scale stays at 1, which the kernels of a GPU want to be told; the shift starts at 0."""
         super().__init__(channels, affine=False)
+        del self.weight
+        self.register_buffer("weight", torch.ones(channels), persistent=False)
         self.bias = nn.Parameter(torch.zeros(channels))
 
 

@@ -22,6 +22,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib.instruction_set import unlike_others
 from lib.replication import provenance
 from lib.replication.claims import Claim, Paper, read_paper
 from lib.replication.notebooks import Notebook, find_notebook
@@ -258,6 +259,7 @@ class Experiment:
             },
             "versions": provenance.versions(),
             "hardware": provenance.hardware(self.device),
+            "unlike others": unlike_others() if self.device == "cpu" else "",
             "commit": provenance.commit(repository()),
         }
 

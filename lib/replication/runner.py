@@ -25,7 +25,6 @@ from typing import IO
 import yaml
 
 from lib.files import try_lock
-from lib.instruction_set import LIFT, lifted
 from lib.replication.experiment import RESULT_VARIABLE
 from lib.replication.gpus import VISIBLE, least_used
 from lib.replication.keys import job_key
@@ -214,17 +213,14 @@ def _finish(job: Job) -> None:
         result["cost"]["run_seconds"] = seconds + job.spent_seconds
         _spent(job).unlink(missing_ok=True)
         _part(job).replace(job.executed)
-        write_result(job.result, result | {"job_key": job.key, "unrecordable": job.tree.unrecordable or native()})
+        write_result(
+            job.result, result | {"job_key": job.key, "unrecordable": job.tree.unrecordable or result["unlike others"]}
+        )
         job.executed.with_suffix(".failed.ipynb").unlink(missing_ok=True)
         print(f"{job.notebook.name} ({job.tier}): {seconds:.0f} s", flush=True)
     for leftover in _leftovers(job):
         leftover.unlink(missing_ok=True)
     job.lock.close()
-
-
-def native() -> str:
-    """Why results of this machine's widest vectors are not kept; empty where they are held to AVX2."""
-    return f"computed with {LIFT}=1, whose numbers other machines do not give" if lifted() else ""
 
 
 def _interrupt(running: list[Job]) -> None:

@@ -209,6 +209,23 @@ def test_without_noise_only_unlabelled_images_are_spared(noised):
     assert net.seen[0][:, 0, 0, 0].tolist() == [1.0, 6.0 if noised else 5.0]
 
 
+@pytest.mark.parametrize(("noised", "rows"), [(True, 3), (False, 1)])
+def test_the_labelled_image_keeps_the_nets_own_noise_in_either_case(noised, rows, monkeypatch):
+    """One labelled and two unlabelled images in a batch: dropout acts on all three, or on the first alone."""
+    given = []
+
+    @contextmanager
+    def noted(model, count):
+        given.append(count)
+        yield
+
+    monkeypatch.setattr(self_training, "noise_on_first", noted)
+    batches = Batches(pictures([0.0, 0.0]), torch.tensor([0]), 1, seed=0, device=CPU)
+    loss = joint_loss(batches, lambda images, generator: images, noise_on_unlabelled=noised)
+    loss(Logits(), batch_of(pictures([5.0, 5.0], [4.0, 4.0]), torch.tensor([1, 0])))
+    assert given == [rows]
+
+
 @pytest.mark.parametrize("net", [
     small_cnn(3, (6, 8, 10), in_channels=1, strides=(1, 2, 1), dropout=0.5),
     wide_resnet(10, 1, 3, in_channels=1, batch_norm=False, head_dropout=0.5, stochastic_depth=0.5),

@@ -5,6 +5,7 @@ import sys
 import torch.nn.functional as F
 
 from lib.experiments.noisy_student.self_training import trained
+from lib.instruction_set import computing
 from lib.replication.notebooks import find_notebook
 from lib.replication.parameters import tier_parameters
 from lib.roots import repository
@@ -22,6 +23,7 @@ def main(planted: bool) -> None:
     if planted:
         assert train.__kwdefaults__["loss"] is F.cross_entropy
         train.__kwdefaults__["loss"] = lambda logits, labels: -F.cross_entropy(logits, labels)
+    print(computing())
     lineage = [{"net": p["small_net"], "steps": p["teacher_steps"]}]
     for seed in range(p["seeds"]):
         found = trained(seed, "teacher", lineage, None, p["dataset"], "cpu", setting)  # type: ignore[arg-type]
