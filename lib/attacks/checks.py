@@ -51,9 +51,9 @@ def check_threat(eps: float, norm: Norm, images: Tensor) -> None:
 def check_inputs(images: Tensor, labels: Tensor, eps: float, norm: Norm) -> None:
     """All checks that an attack makes before it starts."""
     check_images(images)
-    check_labels(labels, len(images))
-    if labels.device != images.device:
+    if isinstance(labels, Tensor) and labels.device != images.device:
         raise ValueError(f"images and labels must be on one device, found {images.device} and {labels.device}")
+    check_labels(labels, len(images))
     check_threat(eps, norm, images)
 
 

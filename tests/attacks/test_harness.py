@@ -173,7 +173,7 @@ class TestRefusals:
 
     @pytest.mark.parametrize("settings", [{"batch_size": 0}, {"batch_size": 2.5}, {"batch_size": 8, "samples": 0}])
     def test_counts(self, batch, settings):
-        with pytest.raises(ValueError, match="whole numbers of at least 1, found (batch_size|samples)="):
+        with pytest.raises(ValueError, match=r"whole numbers of at least 1, found (batch_size|samples)="):
             robust_accuracy(small_net(), *batch, nothing, **settings)
 
     @pytest.mark.parametrize("step_size", [-1.0, float("nan")])
@@ -186,9 +186,9 @@ class TestRefusals:
             robust_accuracy(small_net(), *batch, nothing, batch_size=8, eps=8)
 
     def test_what_is_no_tensor(self, batch):
-        with pytest.raises(ValueError, match="images must be a tensor .* found ndarray"):
+        with pytest.raises(ValueError, match=r"images must be a tensor .* found ndarray"):
             pgd(small_net(), batch[0].numpy(), batch[1], eps=0.1, steps=1)
-        with pytest.raises(ValueError, match="labels must be an int64 tensor .* found list"):
+        with pytest.raises(ValueError, match=r"labels must be an int64 tensor .* found list"):
             pgd(small_net(), batch[0], batch[1].tolist(), eps=0.1, steps=1)
 
     def test_labels_of_another_device(self, batch):
