@@ -14,6 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from lib.attacks.guard import input_gradient, raw_input_gradient
 from lib.attacks.losses import cross_entropy, margin
+from lib.attacks.norms import ascent_direction, draw_in_ball
 
 SMALL_STEP = 1 / 255  # one grey level, within the ball of any attack worth running
 
@@ -87,11 +88,13 @@ def _share(rows: Tensor) -> float:
 
 
 def _share_misled(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Share of images whose margin falls on a small step along the sign of its own gradient, beyond rounding."""
-    slope, before, logits = input_gradient(model, images, lambda z: margin(z, labels))
-    after = margin(model((images + SMALL_STEP * slope.sign()).clamp(0, 1)), labels)
-    rounding = 10 * torch.finfo(logits.dtype).eps * logits.abs().amax(1)
-    return _share(after < before - rounding)
+    """Share of images whose margin's gradients at two points within a grey level have a cosine below one half."""
+    generator = torch.Generator().manual_seed(0)  # of its own: a look must not shift the attacks' draws
+    points = (draw_in_ball(images, SMALL_STEP, "linf", generator) for _ in range(2))
+    first, second = (input_gradient(model, x, lambda z: margin(z, labels))[0].flatten(1) for x in points)
+    moving = (first != 0).any(1) & (second != 0).any(1)  # where there is none, another flag tells
+    cosine = (ascent_direction(first, "l2") * ascent_direction(second, "l2")).sum(1)
+    return _share(moving & (cosine < 0.5))
 
 
 def _are_probabilities(logits: Tensor) -> Tensor:
@@ -158,13 +161,13 @@ def gradients_not_finite(share: float, threshold: float = 0.0) -> Flag | None:
 
 
 def misleading_gradients(share: float, threshold: float = 0.25) -> Flag | None:
-    """Steps along the gradient lower what they should raise: the gradients are shattered, or of something else."""
+    """Gradients at neighbouring points disagree: they are shattered, and say little about the next step."""
     return _raise_above(
         Flag(
             "gradients mislead",
             share,
             threshold,
-            "a step of one grey level along the gradient of the margin lowers the margin at this share of the images",
+            "within one grey level of this share of the images the gradient of the margin points elsewhere",
             "run Square, which needs no gradient, or attack a smooth stand-in of the layer that shatters the gradient",
         )
     )
