@@ -4,8 +4,8 @@ The same: torch version, instruction set that computed, threads. Then every numb
 the same. Elsewhere training takes other paths, and a trained number may only turn a check red that chance cannot:
 
 - what no training touches agrees to 1e-9;
-- what a claim is judged by passes a two-sample t-test over seeds, whose false alarms sum to 1e-4 over the whole suite; at
-  three seeds that sees a net that is wrong altogether, no less;
+- what a claim is judged by passes a two-sample t-test over seeds, whose false alarms sum to 1e-4 over the whole suite;
+  at three seeds that sees a net that is wrong altogether, and no less;
 - all else, figures and side tables, is there and finite.
 """
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lib.attacks.checks import check_inputs
+from lib.attacks.checks import check_counts, check_inputs
 from lib.attacks.guard import attacking, finish, first_success, input_gradient
 from lib.attacks.losses import Loss, find_loss, targeted_dlr
 from lib.attacks.norms import Norm, ascent_direction, draw_in_ball, per_image, project
@@ -36,7 +36,7 @@ def apgd(
         model: classifier from images in [0, 1] to logits; attacked in eval mode and left as it was.
         images: (N, C, H, W) in [0, 1]; not touched.
         labels: (N,) int64 true classes.
-        eps: radius.
+        eps: radius; at most 1 in Linf.
         steps: gradient steps in each attempt.
         norm: "linf" or "l2".
         loss: "ce", "margin", "dlr", or "targeted_dlr", which makes one attempt for each of the likeliest other classes.
@@ -50,10 +50,9 @@ def apgd(
         attempt.
     """
     check_inputs(images, labels, eps, norm)
-    if steps < 1 or restarts < 1:
-        raise ValueError(f"steps and restarts must be at least 1, found {steps} and {restarts}")
+    check_counts(steps=steps, restarts=restarts, target_classes=target_classes)
     climb = partial(_climb, model, eps=eps, norm=norm, steps=steps, stop_early=stop_early, generator=generator)
-    with attacking(model):
+    with attacking(model, images, labels):
         if loss == "targeted_dlr":
             targets = [partial(likely_class, model, rank=rank) for rank in target_ranks(model, images, target_classes)]
             runs = [partial(climb, targeted_dlr, target) for target in targets for _ in range(restarts)]

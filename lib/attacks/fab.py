@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.attacks.apgd import likely_class, target_ranks
-from lib.attacks.checks import check_inputs
+from lib.attacks.checks import check_counts, check_inputs
 from lib.attacks.guard import attacking, finish, first_success, input_gradient
 from lib.attacks.norms import Norm, draw_in_ball, length, per_image
 
@@ -51,10 +51,9 @@ def fab(
         (N, C, H, W) a misclassified point within eps where one was found, else the image.
     """
     check_inputs(images, labels, eps, norm)
-    if steps < 1 or restarts < 1:
-        raise ValueError(f"steps and restarts must be at least 1, found {steps} and {restarts}")
+    check_counts(steps=steps, restarts=restarts, target_classes=target_classes)
     walk = partial(_walk, model, eps=eps, norm=norm, steps=steps)
-    with attacking(model):
+    with attacking(model, images, labels):
         ranks = target_ranks(model, images, target_classes)
         starts = [0.0] + [eps / 2] * (restarts - 1)
         runs = [partial(walk, rank=rank, radius=radius, generator=generator) for rank in ranks for radius in starts]

@@ -16,7 +16,7 @@ def fgsm(
         model: classifier from images in [0, 1] to logits; attacked in eval mode and left as it was.
         images: (N, C, H, W) in [0, 1]; not touched.
         labels: (N,) int64 true classes, or with `targeted` the classes to reach.
-        eps: radius in Linf.
+        eps: radius in Linf, at most 1.
         targeted: descend towards `labels` instead of away from them.
         loss: "ce", "margin" or "dlr".
 
@@ -25,6 +25,6 @@ def fgsm(
     """
     check_inputs(images, labels, eps, "linf")
     goal = Goal(find_loss(loss), targeted)
-    with attacking(model):
+    with attacking(model, images, labels):
         gradient, _, _ = input_gradient(model, images, lambda logits: goal.value(logits, labels))
         return finish(images + eps * gradient.sign(), images, eps, "linf")

@@ -37,7 +37,7 @@ def fooling_images(
     check_images(start)
     check_labels(classes, len(start))
     images = start.clone()
-    with attacking(model):
+    with attacking(model, start, classes):
         for _ in range(steps):
             gradients, loss, _ = input_gradient(model, images, lambda logits: cross_entropy(logits, classes))
             climbing = (-loss).exp() < confidence

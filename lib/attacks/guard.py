@@ -5,30 +5,43 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
-from lib.attacks.checks import check_result
+from lib.attacks.checks import check_logits, check_result
 from lib.attacks.norms import Norm, settle
 
 
 @contextmanager
-def attacking(model: nn.Module, batch_statistics: bool = False, checked: bool = True) -> Iterator[None]:
+def attacking(
+    model: nn.Module,
+    images: Tensor | None = None,
+    labels: Tensor | None = None,
+    *,
+    batch_statistics: bool = False,
+    checked: bool = True,
+) -> Iterator[None]:
     """Puts the model in eval mode without parameter gradients, and afterwards back exactly as it was.
 
     Gradients are off inside; `input_gradient` switches them on for the image alone.
 
     Args:
         model: the model to guard.
+        images: (N, ...) where given with labels, the model's first output inside is checked: logits (N, K) that cover
+            the labels, finite at the images.
+        labels: (N,) the images' classes.
         batch_statistics: let batch norms use the statistics of the attacked batch, as code does that attacks in
             training mode; their running statistics still do not change.
-        checked: compare the buffers afterwards with what they were.
+        checked: look at the first output and compare the buffers afterwards with what they were.
 
     Raises:
+        ValueError: if the first output is not what is described here.
         RuntimeError: if a buffer (a running mean, say) is not what it was before.
     """
     modes = [(module, module.training) for module in model.modules()]
     norms = _batch_norms(model) if batch_statistics else []
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     before = {name: buffer.clone() for name, buffer in model.named_buffers()} if checked else {}
+    first_look: RemovableHandle | None = None
     try:
         with torch.inference_mode(False), torch.no_grad():
             model.eval()
@@ -36,8 +49,12 @@ def attacking(model: nn.Module, batch_statistics: bool = False, checked: bool = 
                 parameter.requires_grad_(False)
             for norm in norms:
                 norm.training, norm.track_running_stats = True, False
+            if checked and images is not None and labels is not None:
+                first_look = _check_first_output(model, images, labels)
             yield
     finally:
+        if first_look is not None:
+            first_look.remove()
         for norm in norms:
             norm.track_running_stats = True
         for module, mode in modes:
@@ -62,6 +79,14 @@ def input_gradient(
         The gradient in the shape of the images, zero where the model gives none or none that is finite; the objective
         (N,); and the logits (N, K).
     """
+    gradient, values, logits = raw_input_gradient(model, images, objective)
+    return gradient.nan_to_num(), values, logits  # not in place: what autograd returns may share memory
+
+
+def raw_input_gradient(
+    model: nn.Module, images: Tensor, objective: Callable[[Tensor], Tensor]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """`input_gradient` with the values that are not finite left in."""
     with torch.enable_grad():
         images = images.detach().requires_grad_()
         logits = model(images)
@@ -69,7 +94,7 @@ def input_gradient(
         gradient = torch.autograd.grad(values.sum(), images, allow_unused=True)[0] if values.requires_grad else None
     if gradient is None:
         gradient = torch.zeros_like(images)
-    return gradient.detach().nan_to_num_(), values.detach(), logits.detach()
+    return gradient.detach(), values.detach(), logits.detach()
 
 
 def first_success(
@@ -101,6 +126,19 @@ def finish(points: Tensor, images: Tensor, eps: float, norm: Norm, checked: bool
     if checked:
         check_result(points, images, eps, norm)
     return points
+
+
+def _check_first_output(model: nn.Module, images: Tensor, labels: Tensor) -> RemovableHandle:
+    """Looks once, at the first forward pass, whatever points that is made with."""
+
+    def look(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        handle.remove()
+        check_logits(output, labels, images=len(inputs[0]), finite=False)
+        if not torch.isfinite(output).all():  # a diverged net, or one that fails away from the clean images alone?
+            check_logits(model(images), labels)
+
+    handle = model.register_forward_hook(look)
+    return handle
 
 
 def _batch_norms(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

@@ -9,6 +9,10 @@ from typing import Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Tensor
 
+FEW_CLASSES = (
+    'use the cross-entropy or the margin, in AutoAttack version="custom" with members "apgd-ce", "fab-t", "square", '
+    "which serve from two classes"
+)
 LossName = Literal["ce", "margin", "dlr"]
 Loss = Callable[..., Tensor]  # (logits, labels) or, for the targeted DLR, (logits, labels, targets) -> (N,)
 
@@ -80,7 +84,4 @@ def _logit(logits: Tensor, classes: Tensor) -> Tensor:
 
 def _need_classes(logits: Tensor, least: int, what: str) -> None:
     if logits.shape[1] < least:
-        raise ValueError(
-            f"{what} needs at least {least} classes and the model has {logits.shape[1]}; "
-            'use the cross-entropy or the margin, in AutoAttack version="custom" with members "apgd-ce", "square"'
-        )
+        raise ValueError(f"{what} needs at least {least} classes and the model has {logits.shape[1]}; {FEW_CLASSES}")

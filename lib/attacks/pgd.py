@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lib.attacks.checks import check_inputs
+from lib.attacks.checks import check_counts, check_inputs
 from lib.attacks.guard import attacking, finish, first_success, input_gradient
 from lib.attacks.losses import Goal, LossName, find_loss
 from lib.attacks.norms import Norm, ascent_direction, draw_in_ball, draw_uniform, per_image, project
@@ -40,7 +40,7 @@ def pgd(
         model: classifier from images in [0, 1] to logits; attacked in eval mode and left as it was.
         images: (N, C, H, W) in [0, 1]; not touched.
         labels: (N,) int64 true classes, or with `targeted` the classes to reach.
-        eps: radius.
+        eps: radius; at most 1 in Linf.
         steps: gradient steps in each restart.
         step_size: length of a step in the norm; 2.5 eps / steps by default (Madry et al., section 5).
         norm: "linf" or "l2".
@@ -64,11 +64,11 @@ def pgd(
     """
     if checked:
         check_inputs(images, labels, eps, norm)
-    _check_settings(steps, restarts, norm, random_start, as_published)
+    _check_settings(steps, restarts, step_size, norm, random_start, as_published)
     length = 2.5 * eps / steps if step_size is None else step_size
     goal = Goal(find_loss(loss), targeted)
     climb = _Climb(model, goal, eps, norm, steps, length, random_start, as_published, generator, graphed)
-    with attacking(model, batch_statistics, checked):
+    with attacking(model, images, labels, batch_statistics=batch_statistics, checked=checked):
         if stop_early and not batch_statistics:
             found = first_success(images, labels, [climb.until_reached] * restarts)
         else:
@@ -153,8 +153,11 @@ def _without(done: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(tensor[~done] for tensor in tensors)
 
 
-def _check_settings(steps: int, restarts: int, norm: Norm, random_start: bool, as_published: bool) -> None:
-    if steps < 1 or restarts < 1:
-        raise ValueError(f"steps and restarts must be at least 1, found {steps} and {restarts}")
+def _check_settings(
+    steps: int, restarts: int, step_size: float | None, norm: Norm, random_start: bool, as_published: bool
+) -> None:
+    check_counts(steps=steps, restarts=restarts)
+    if step_size is not None and not 0 <= step_size < float("inf"):
+        raise ValueError(f"step_size must be finite and not negative, found {step_size}")
     if as_published and not (norm == "linf" and random_start):
         raise ValueError("as_published is an Linf attack with a random start; leave norm and random_start as they are")

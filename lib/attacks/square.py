@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lib.attacks.checks import check_inputs
+from lib.attacks.checks import check_counts, check_inputs
 from lib.attacks.guard import attacking, finish, first_success
 from lib.attacks.losses import margin
 from lib.attacks.norms import Norm, draw_bits, draw_integers, draw_signs, per_image
@@ -36,8 +36,9 @@ def square(
         model: classifier from images in [0, 1] to logits; attacked in eval mode and left as it was.
         images: (N, C, H, W) in [0, 1]; not touched.
         labels: (N,) int64 true classes.
-        eps: radius.
-        queries: forward passes allowed for each image and restart.
+        eps: radius; at most 1 in Linf.
+        queries: forward passes allowed for each image and restart. The paper's schedule, which shrinks the squares in
+            the course of 10,000, is stretched to this number.
         norm: "linf" or "l2".
         restarts: attempts, each on the images that withstood those before.
         first_share: p, the share of the image that the first squares cover.
@@ -47,16 +48,17 @@ def square(
         (N, C, H, W) the first misclassified point, else the one of the largest margin loss.
 
     Raises:
-        ValueError: if the images are not four-dimensional.
+        ValueError: if images, labels, settings or the model's logits are not what is described here.
     """
     check_inputs(images, labels, eps, norm)
     if images.ndim != 4:
         raise ValueError(f"Square needs images (N, C, H, W), found shape {tuple(images.shape)}; leave it out")
-    if queries < 1 or restarts < 1:
-        raise ValueError(f"queries and restarts must be at least 1, found {queries} and {restarts}")
+    check_counts(queries=queries, restarts=restarts)
+    if not 0 < first_share <= 1:
+        raise ValueError(f"first_share must lie in (0, 1], found {first_share}")
     start, propose = (_stripes, _recolour) if norm == "linf" else (_tiles, _move_mass)
     search = partial(_search, model, partial(start, generator=generator), partial(propose, generator=generator))
-    with attacking(model):
+    with attacking(model, images, labels):
         runs = [partial(search, eps=eps, norm=norm, queries=queries, first_share=first_share)] * restarts
         return finish(first_success(images, labels, runs), images, eps, norm)
 
@@ -196,7 +198,7 @@ def _move_mass(state: _State, share: float, eps: float, generator: torch.Generat
 def bump(side: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
     """A positive and a negative hill side by side, of length 1, upright or lying (equation 2), (side, side)."""
     hills = _hills(side, like.dtype, like.device)
-    return hills if draw_integers((), 2, like, generator) == 0 else hills.T
+    return hills if draw_integers((), 2, like, generator) == 0 else hills.T.contiguous()  # torch.kron needs it so
 
 
 @lru_cache(maxsize=64)

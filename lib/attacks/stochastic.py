@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from lib.attacks.checks import check_output
+
 
 class Averaged(nn.Module):
     """log E[softmax(z)] over several passes of a stochastic model, (N, K).
@@ -22,8 +24,13 @@ class Averaged(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Averages over `samples` passes."""
-        passes = torch.stack([self.model(images).log_softmax(1) for _ in range(self.samples)])  # (S, N, K)
+        passes = torch.stack([self._one(images).log_softmax(1) for _ in range(self.samples)])  # (S, N, K)
         return passes.logsumexp(0) - math.log(self.samples)
+
+    def _one(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.model(images)
+        check_output(logits, len(images))
+        return logits
 
 
 def averaged(model: nn.Module, samples: int) -> nn.Module:

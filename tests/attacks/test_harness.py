@@ -146,6 +146,55 @@ class TestRefusals:
         with pytest.raises(ValueError, match=r"logits \(N, K\) for 20 images, found \(20, 10, 1, 1\)"):
             robust_accuracy(net, batch[0], batch[1], nothing, batch_size=20)
 
+    @pytest.mark.parametrize("samples", [1, 3])
+    def test_a_model_that_returns_a_tuple(self, batch, samples):
+        class Tupled(nn.Module):
+            def forward(self, images):
+                return images.flatten(1), images
+
+        with pytest.raises(ValueError, match=r"logits \(N, K\) for 20 images, found a tuple"):
+            robust_accuracy(Tupled(), *batch, nothing, batch_size=20, samples=samples)
+
+    def test_a_model_with_one_output(self, batch):
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
+        with pytest.raises(ValueError, match=r"one output.*torch.cat"):
+            robust_accuracy(net, batch[0], 0 * batch[1], partial(pgd, eps=0.1, steps=1), batch_size=20)
+
+    @pytest.mark.parametrize("attack", [partial(pgd, steps=2), fgsm])
+    def test_a_targeted_attack_on_the_true_labels(self, plain_net, digits, attack):
+        images, labels = digits[0][:50], digits[1][:50]
+        targeted = partial(partial(attack, eps=0.2), targeted=True)
+        with pytest.raises(ValueError, match=r"targeted=True.*true labels|true labels.*targeted=True"):
+            robust_accuracy(plain_net, images, labels, targeted, batch_size=50)
+        with_targets = robust_accuracy(
+            plain_net, images, labels, lambda model, x, y: targeted(model, x, (y + 1) % 10), batch_size=50
+        )
+        assert with_targets.accuracy < with_targets.clean_accuracy
+
+    @pytest.mark.parametrize("settings", [{"batch_size": 0}, {"batch_size": 2.5}, {"batch_size": 8, "samples": 0}])
+    def test_counts(self, batch, settings):
+        with pytest.raises(ValueError, match=r"whole numbers of at least 1, found (batch_size|samples)="):
+            robust_accuracy(small_net(), *batch, nothing, **settings)
+
+    @pytest.mark.parametrize("step_size", [-1.0, float("nan")])
+    def test_step_size(self, batch, step_size):
+        with pytest.raises(ValueError, match="step_size must be finite"):
+            pgd(small_net(), *batch, eps=0.1, steps=1, step_size=step_size)
+
+    def test_a_forgotten_division_by_255(self, batch):
+        with pytest.raises(ValueError, match="eps=8 / 255"):
+            robust_accuracy(small_net(), *batch, nothing, batch_size=8, eps=8)
+
+    def test_what_is_no_tensor(self, batch):
+        with pytest.raises(ValueError, match=r"images must be a tensor .* found ndarray"):
+            pgd(small_net(), batch[0].numpy(), batch[1], eps=0.1, steps=1)
+        with pytest.raises(ValueError, match=r"labels must be an int64 tensor .* found list"):
+            pgd(small_net(), batch[0], batch[1].tolist(), eps=0.1, steps=1)
+
+    def test_labels_of_another_device(self, batch):
+        with pytest.raises(ValueError, match="one device, found cpu and meta"):
+            pgd(small_net(), batch[0], batch[1].to("meta"), eps=0.1, steps=1)
+
 
 class TestAttacksThatMisbehave:
     """On a model that is right about every image, so that every image is attacked."""

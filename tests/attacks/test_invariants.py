@@ -65,10 +65,10 @@ def state_of(net: nn.Module) -> tuple[list[bool], list[bool], list[Tensor], list
 
 @settings(deadline=None, max_examples=8)
 @given(
-    shape=st.sampled_from([(1, 8, 8), (3, 5, 7), (2, 3, 3)]),
+    shape=st.sampled_from([(1, 8, 8), (3, 5, 7), (2, 3, 3), (3, 32, 32), (1, 28, 28), (3, 28, 32)]),
     dtype=st.sampled_from([torch.float32, torch.float64]),
     norm=st.sampled_from(["linf", "l2"]),
-    eps=st.one_of(st.sampled_from([0.0, 1.0]), st.floats(1e-6, 1.5)),
+    eps=st.one_of(st.sampled_from([0.0, 1.0]), st.floats(1e-6, 1.0)),
     count=st.integers(1, 5),
     seed=st.integers(0, 2**31),
 )
@@ -94,6 +94,64 @@ def test_every_attack_keeps_its_promises(name, shape, dtype, norm, eps, count, s
     assert after[0] == modes and after[1] == trained
     assert all(torch.equal(now, then) for now, then in zip(after[2], tensors, strict=True))
     assert after[3] == [None] * len(trained)
+
+
+class Summed(nn.Module):
+    """A linear layer on the sums over all pixels: every pixel's gradient is one and the same number in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last = nn.Linear(3, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.last(images.sum((2, 3)))
+        return logits
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("name", ATTACKS)
+def test_gradients_that_share_memory(name, norm):
+    norm = "linf" if name == "fgsm" else norm
+    torch.manual_seed(0)
+    net, images = Summed(), torch.rand(4, 3, 28, 32)
+    labels = net(images).argmax(1)
+    generator = torch.Generator().manual_seed(0)
+    found = ATTACKS[name](net, images, labels, eps=0.3, norm=norm, generator=generator)
+    assert not torch.equal(found, images) or name == "fab-t"
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_outputs_are_checked_in_our_words(name):
+    """Called directly: a tuple, one output, a label too many, a diverged net."""
+    images, labels = torch.rand(6, 1, 5, 5), torch.tensor([0, 1, 2, 3, 4, 0])
+    net = nn.Sequential(nn.Flatten(), nn.Linear(25, 5))
+    attack = partial(ATTACKS[name], eps=0.1, norm="linf", generator=torch.Generator().manual_seed(0))
+
+    class Tupled(nn.Module):
+        def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+            return net(images), images
+
+    for model, message in [
+        (Tupled(), "must return logits .* found a tuple"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(25, 1)), "the model has one output"),
+        (nn.Sequential(nn.Flatten(), nn.Linear(25, 4)), "4 classes and a label is 4"),
+        (nn.Sequential(net, nn.LogSigmoid(), nn.Threshold(0, float("nan"))), "not finite for 6 of 6 images"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            attack(model, images, labels)
+        assert not model._forward_hooks
+    assert attack(net, images, labels).shape == images.shape
+    assert not net._forward_hooks
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_forgotten_division_by_255_is_refused(name):
+    images, labels = torch.rand(2, 3, 32, 32), torch.tensor([0, 1])
+    with pytest.raises(ValueError, match=r"at most 1, .*found 8; .*eps=8 / 255"):
+        ATTACKS[name](nn.Flatten(), images, labels, eps=8, norm="linf", generator=None)
+    if name != "fgsm":
+        with pytest.raises(ValueError, match=r"at most 55\.4256.*found 128; .*eps=128 / 255"):
+            ATTACKS[name](nn.Flatten(), images, labels, eps=128, norm="l2", generator=None)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

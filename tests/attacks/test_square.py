@@ -9,7 +9,7 @@ from lib.attacks.harness import robust_accuracy
 from lib.attacks.losses import margin
 from lib.attacks.norms import size
 from lib.attacks.square import _draw_windows, _move_mass, _odd_side, _recolour, _State, bump, square, square_share
-from tests.attacks.nets import Masked
+from tests.attacks.nets import Linear, Masked
 
 
 def state(shape=(3, 2, 9, 7), eps=0.1, seed=0):
@@ -110,6 +110,26 @@ def test_breaks_a_masked_net_that_gradients_do_not(plain_net, digits):
     assert report.accuracy < 0.6 < 0.95 < report.clean_accuracy
 
 
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (3, 28, 32), (1, 33, 10)])
+def test_runs_on_images_of_every_real_size(shape, norm):
+    """Upright and lying hills both come up: in half of all draws the lying ones raised from ten pixels on."""
+    gains = 0
+    for seed in range(20):
+        generator = torch.Generator().manual_seed(seed)
+        model = Linear(shape, 3, generator, torch.float32)
+        images, eps = torch.rand(2, *shape, generator=generator), 0.05 if norm == "linf" else 1.0
+        with torch.no_grad():
+            labels = model(images).argmax(1)
+            attack = partial(square, model, images, labels, eps=eps, norm=norm)
+            one, found = (attack(queries=n, generator=torch.Generator().manual_seed(seed)) for n in (1, 20))
+            gain = margin(model(found), labels) - margin(model(one), labels)
+        assert (gain >= 0).all()
+        gains += int((gain > 0).sum())
+        assert 0.1 * eps < size(found - images, norm).max() <= eps + 1e-6
+    assert gains > 5
+
+
 def test_flat_inputs_are_refused(plain_net):
     with pytest.raises(ValueError, match=r"needs images \(N, C, H, W\), found shape \(2, 64\)"):
         square(plain_net, torch.rand(2, 64), torch.tensor([0, 1]), eps=0.1)
@@ -119,3 +139,9 @@ def test_flat_inputs_are_refused(plain_net):
 def test_no_queries_or_restarts_are_refused(plain_net, digits, settings):
     with pytest.raises(ValueError, match="at least 1"):
         square(plain_net, *digits, eps=0.1, **settings)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_a_first_share_that_is_none_is_refused(plain_net, digits, share):
+    with pytest.raises(ValueError, match=r"first_share must lie in \(0, 1\]"):
+        square(plain_net, *digits, eps=0.1, first_share=share)

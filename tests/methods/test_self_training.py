@@ -1,6 +1,7 @@
 """Labels, choice and loss of Noisy Student, against hand-computed cases; what went wrong for others, as regressions."""
 
 import math
+from contextlib import contextmanager
 
 import pytest
 import safetensors.torch
@@ -8,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from lib.methods import self_training
 from lib.methods.self_training import (
     WEIGHTINGS,
     ChanceTeacher,
