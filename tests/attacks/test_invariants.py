@@ -104,7 +104,7 @@ class Summed(nn.Module):
         self.last = nn.Linear(3, 4)
 
     def forward(self, images: Tensor) -> Tensor:
-        logits: Tensor = self.last(images.sum((2, 3)))
+        logits: Tensor = self.last(images.sum((2, 3)) / 100)  # small enough for a loss with a gradient
         return logits
 
 
