@@ -94,7 +94,7 @@ def plan(notebooks: list[Notebook], tier: str, overrides: Parameters, tree: Tree
     """The jobs, every parameter checked before any of them starts."""
     jobs = []
     for notebook in notebooks:
-        parameters = check(overrides, tier_parameters(notebook, tier), where=notebook.name)
+        parameters = check(overrides, tier_parameters(notebook, tier), notebook)
         after = tier_file(notebook, tier).get("after", [])
         key = job_key(notebook, parameters, tree.folder)
         jobs.append(Job(notebook, tier, parameters, tree, key, after=[after] if isinstance(after, int) else after))
@@ -162,7 +162,7 @@ def _start(job: Job) -> bool:
     if job.fresh:
         job.lock.close()
         return True
-    command = [sys.executable, "-P", str(EXECUTE), str(job.notebook.path), str(_part(job)), "-k", "python3",
+    command = [sys.executable, "-P", str(EXECUTE), _literal(job.notebook.path), _literal(_part(job)), "-k", "python3",
                "-y", yaml.safe_dump(job.parameters), "--cwd", str(job.notebook.path.parent),
                "--no-progress-bar", "--log-level", "ERROR"]  # fmt: skip
     with _part(job).with_suffix(".log").open("wb") as log:
@@ -171,6 +171,11 @@ def _start(job: Job) -> bool:
             pass_fds=[job.lock.fileno()],  # if we are killed, the paper stays locked until papermill has ended
         )  # fmt: skip
     return True
+
+
+def _literal(path: Path) -> str:
+    """A path as papermill must be given it: it fills in `{name}` from the parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _part(job: Job) -> Path:
