@@ -689,7 +689,7 @@ class _Entry:
         """The finite number under `key`, or None."""
         value = self.raw.get(key)
         if value is not None and not _is_number(value):
-            raise ValueError(f"{self.where}: {key!r} must be a number, found {value!r} (YAML wants 1.0e-3, not 1e-3)")
+            raise ValueError(f"{self.where}: {key!r} must be a number, found {value!r}")
         return value
 
     def sign(self, rule: str | None) -> int:
@@ -720,9 +720,7 @@ class _Entry:
 
 def _as_name(key: Hashable, where: str) -> str:
     if isinstance(key, bool) or not isinstance(key, str | int | float):
-        raise ValueError(
-            f"{where}: key {key!r} is not a name (YAML reads true and false as truth values: quote them)"
-        )
+        raise ValueError(f"{where}: key {key!r} is not a name (true and false are truth values in YAML: quote them)")
     return str(key)
 
 

@@ -1,8 +1,8 @@
 """Parameters of a notebook: its `parameters` cell, the tiers' values, the checks before any work, the dry overlay.
 
 A notebook's own literals are the tier `reduced`; `papers/<paper>/tiers/<tier>.yaml` holds, per notebook number, what
-the larger tiers change, and `papers/<paper>/choices.yaml` what its nets, noises and the like may be called. Every way in
-(the runner's `-p`, papermill's injected cell, an edited cell in JupyterLab) passes through `check`.
+the larger tiers change, and `papers/<paper>/choices.yaml` what its nets, noises and the like may be called. Every way
+in (the runner's `-p`, papermill's injected cell, an edited cell in JupyterLab) passes through `check`.
 """
 
 import ast
@@ -28,7 +28,7 @@ Choices = dict[str, list[str]]  # parameter -> what it may be called; `zero` and
 
 
 class ParameterError(ValueError):
-    """A parameter that is unknown, misspelt, missing, of the wrong type or no possible value; raised before any work."""
+    """A parameter that is unknown, misspelt, missing, of the wrong type or value; raised before any work."""
 
 
 def nearest(name: str, valid: list[str] | tuple[str, ...]) -> str:

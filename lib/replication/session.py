@@ -10,7 +10,6 @@ from typing import Any
 from lib.replication.notebooks import Notebook
 from lib.replication.parameters import ParameterError, Parameters, check, nearest, read_literals
 
-
 PAPERMILLS_OWN = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # what `papermill --inject-paths` adds to its cell
 
 
@@ -18,7 +17,7 @@ def executed_parameters(notebook: Notebook, defaults: Parameters) -> Parameters:
     """The parameters this kernel runs with, after their names, types and values were checked.
 
     Raises:
-        ParameterError: a name that the notebook does not have, one that is missing, a value of another type or no possible value.
+        ParameterError: a name that the notebook does not have, one that is missing, or a value that cannot be.
     """
     shell = _shell()
     cell, injected = _last_cells(list(shell.history_manager.input_hist_raw))

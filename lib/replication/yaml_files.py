@@ -5,7 +5,7 @@ PyYAML follows version 1.1, which takes `1e-3` for text, `010` for 8, `1:30` for
 
 import re
 from collections.abc import Hashable
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -13,7 +13,7 @@ import yaml
 class _Loader(yaml.SafeLoader):
     """A safe loader with no guesses about bare words but those below."""
 
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping; a key given twice is a mistake, not a silent replacement."""
