@@ -1,14 +1,17 @@
 """The house itself: rooms, arrows, notebooks as pages, environment files that agree, recorded results that hold."""
 
 import ast
-import importlib
+import importlib.metadata
 import json
 import re
 import subprocess
 import sys
+import tomllib
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from lib.replication.claims import read_paper
 from lib.replication.experiment import Experiment
@@ -66,11 +69,45 @@ def _constraints():
     return {line.split(";")[0].strip() for line in lines if line.strip()}
 
 
+def _pins() -> dict[str, str]:
+    """Name -> pinned version, of the lines that hold for this interpreter and system."""
+    requirements = [Requirement(line) for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    here = [r for r in requirements if r.marker is None or r.marker.evaluate()]
+    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in here}
+
+
+def _unmet(requirements: list[str], pins: dict[str, str], extra: str = "") -> list[str]:
+    """Requirements that the pins do not meet, each as text."""
+    wanted = [r for r in map(Requirement, requirements) if r.marker is None or r.marker.evaluate({"extra": extra})]
+    return [str(r) for r in wanted if not r.specifier.contains(pins.get(canonicalize_name(r.name), "none"), True)]
+
+
+@pytest.mark.parametrize("extra", ["", "test", "cluster", "report"])
+def test_every_extra_is_pinned_to_what_it_asks_for(extra):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert set(project["optional-dependencies"]) == {"test", "cluster", "report"}
+    assert _unmet(project["optional-dependencies"][extra] if extra else project["dependencies"], _pins()) == []
+
+
+def test_pins_agree_with_what_installed_packages_ask_of_each_other():
+    """The pins of the extra `report`, which is not installed for the tests, are stated where they decide."""
+    pins = _pins()
+    installed = {canonicalize_name(d.name): d for d in importlib.metadata.distributions()}
+    common = sorted(set(pins) & set(installed))
+    assert {"torch", "papermill", "pytest", "nbval"} <= set(common)
+    of_each_other = {name: _unmet(installed[name].requires or [], pins) for name in common}
+    assert {name: unmet for name, unmet in of_each_other.items() if unmet} == {}
+    # What the metadata of the pinned versions says, of packages that bound one another.
+    assert _unmet(["myst-nb~=1.0", "myst-parser~=3.0"], pins) == [], "jupyter-book 1.0.4"
+    assert _unmet(["sphinx<8,>=6", "docutils<0.22,>=0.18", "markdown-it-py~=3.0"], pins) == [], "myst-parser 3.0"
+    assert _unmet(["docutils<0.22,>=0.20"], pins) == [], "sphinx 7.4"
+
+
 def test_environment_files_agree():
     conda = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(part["pip"] for part in conda["dependencies"] if isinstance(part, dict))
     assert pip == ["-c constraints.txt", "-e .[test]"]
-    project = importlib.import_module("tomllib").loads((ROOT / "pyproject.toml").read_text())["project"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert f"python{project['requires-python']}" in conda["dependencies"]
     pinned = {re.split("[=<>]", line)[0].lower().replace("_", "-") for line in _constraints()}
     wanted = project["dependencies"] + project["optional-dependencies"]["test"]

@@ -10,7 +10,7 @@ from typing import Any
 from lib.replication import bundle, day, glance, record, report, runner
 from lib.replication.gpus import gpus
 from lib.replication.notebooks import Notebook, all_notebooks, select
-from lib.replication.parameters import TIERS, ParameterError, parse_overrides
+from lib.replication.parameters import TIERS, ParameterError, Parameters, parse_overrides
 from lib.replication.snapshot import tree_for
 from lib.roots import output_root, repository
 
@@ -97,14 +97,14 @@ def _add_day(commands: Any) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     if options.dry:
-        return _dry(select(repository(), options.which), options.tier)
+        return _dry(select(repository(), options.which), options.tier, parse_overrides(options.overrides))
     with tree_for(options.tier, repository()) as tree:
         notebooks = select(tree.folder, options.which)
         jobs = runner.plan(notebooks, options.tier, parse_overrides(options.overrides), tree)
         there = gpus() if options.tier in GPU_TIERS else []
         workers = options.jobs or len(there) or 2
         outcome = runner.run(jobs, workers, seconds=60 * options.minutes, gpus=there)
-        print(report.scoreboard(notebooks, options.tier))
+        print(report.scoreboard(jobs))
     report_left(outcome.left)
     return report_failures(outcome.failed) or (TIME_UP if outcome.left else 0)
 
@@ -152,13 +152,21 @@ def report_failures(failed: list[runner.Job]) -> int:
     return 1 if failed else 0
 
 
-def _dry(notebooks: list[Notebook], tier: str) -> int:
-    from lib.replication.dry import dry_run
+def _dry(notebooks: list[Notebook], tier: str, passed: Parameters) -> int:
+    """Every notebook in this process; one that fails is named with its cell and error, and the others go on."""
+    from lib.replication.dry import DryRunFailed, dry_parameters, dry_run
 
     for notebook in notebooks:
-        dry_run(notebook, tier)
-        print(f"{notebook.name} ({tier}, dry): runs")
-    return 0
+        dry_parameters(notebook, tier, passed)  # all are checked before the first one starts
+    failed = 0
+    for notebook in notebooks:
+        try:
+            dry_run(notebook, tier, passed)
+            print(f"{notebook.name} ({tier}, dry): runs")
+        except DryRunFailed as fault:
+            failed = 1
+            print(f"FAILED {fault}", file=sys.stderr)
+    return failed
 
 
 def _status(options: argparse.Namespace) -> int:

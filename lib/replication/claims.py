@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lib.replication.parameters import nearest
+from lib.replication.yaml_files import read_yaml
 
 KINDS = ("direction", "no harm", "equal", "order", "identity", "qualitative")
 INTERVAL_RULES = ("direction", "no harm", "equal", "order")
@@ -332,7 +331,8 @@ def read_paper(path: str | Path) -> Paper:
         raise FileNotFoundError(f"no paper.yaml at {file}; give the folder under papers/ or the file itself")
     where = f"{file.parent.name}/{file.name}"
     keys = CITATION_KEYS | {"notebooks", "claims", "exhibits", "deviations", "companions"}
-    top = _Entry(_load(file, where), where, keys, required=CITATION_KEYS - {"url"} | {"notebooks", "claims"})
+    raw = read_yaml(file.read_text(encoding="utf-8"), where)
+    top = _Entry(raw, where, keys, required=CITATION_KEYS - {"url"} | {"notebooks", "claims"})
     notebooks = _notebooks(top)
     return Paper(
         **vars(_citation(top)),
@@ -689,7 +689,7 @@ class _Entry:
         """The finite number under `key`, or None."""
         value = self.raw.get(key)
         if value is not None and not _is_number(value):
-            raise ValueError(f"{self.where}: {key!r} must be a number, found {value!r} (YAML wants 1.0e-3, not 1e-3)")
+            raise ValueError(f"{self.where}: {key!r} must be a number, found {value!r}")
         return value
 
     def sign(self, rule: str | None) -> int:
@@ -720,9 +720,7 @@ class _Entry:
 
 def _as_name(key: Hashable, where: str) -> str:
     if isinstance(key, bool) or not isinstance(key, str | int | float):
-        raise ValueError(
-            f"{where}: key {key!r} is not a name (YAML reads yes, no, on and off as truth values: quote them)"
-        )
+        raise ValueError(f"{where}: key {key!r} is not a name (true and false are truth values in YAML: quote them)")
     return str(key)
 
 
@@ -732,22 +730,3 @@ def _is_name(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key given twice is a mistake, not a silent replacement."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A mapping, after looking for doubled keys."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        doubled = [key for key in keys if keys.count(key) > 1]
-        if doubled:
-            raise yaml.constructor.ConstructorError(None, None, f"key {doubled[0]!r} is given twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
-def _load(file: Path, where: str) -> Any:
-    try:
-        return yaml.load(file.read_text(encoding="utf-8"), Loader=_UniqueKeys)
-    except yaml.YAMLError as fault:
-        raise ValueError(f"{where} is not valid YAML: {fault}") from fault

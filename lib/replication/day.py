@@ -6,8 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from lib.replication.yaml_files import read_yaml
 from lib.roots import output_root, repository
 
 ORDER = repository() / "profiles" / "order-of-the-day.yaml"
@@ -19,7 +18,7 @@ def read_order(path: Path = ORDER) -> dict[str, Any]:
     Raises:
         ValueError: an entry is missing or unknown; says which are needed.
     """
-    order = yaml.safe_load(path.read_text())
+    order = read_yaml(path.read_text(), str(path))
     needed = {"minutes", "first", "tier", "notebooks"}
     if not isinstance(order, dict) or set(order) != needed:
         raise ValueError(f"{path} must hold exactly {', '.join(sorted(needed))}")

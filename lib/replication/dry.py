@@ -7,20 +7,34 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from lib.replication.notebooks import Notebook
-from lib.replication.parameters import as_cell, dry, tier_parameters
+from lib.replication.parameters import Parameters, as_cell, check, dry, tier_parameters
 
 
-def dry_run(notebook: Notebook, tier: str) -> None:
+class DryRunFailed(RuntimeError):
+    """A cell of a dry run raised an error."""
+
+
+def dry_parameters(notebook: Notebook, tier: str, passed: Parameters) -> Parameters:
+    """The dry overlay of `tier`; what was `passed` holds as it is, but for the data, and is checked.
+
+    Raises:
+        ParameterError: as `check`.
+    """
+    return dry(check(passed, tier_parameters(notebook, tier), notebook), passed)
+
+
+def dry_run(notebook: Notebook, tier: str, passed: Parameters | None = None) -> None:
     """Execute every code cell of `notebook` with the dry overlay of `tier`; the nets are the tier's own.
 
     Raises:
-        RuntimeError: a cell failed; names the cell and the error.
+        ParameterError: a `passed` parameter is unknown or has no possible value.
+        DryRunFailed: a cell failed; names the cell and the error.
     """
     import matplotlib
     from IPython.core.interactiveshell import InteractiveShell
 
     matplotlib.use("agg")
-    injected = f"# Parameters\n{as_cell(dry(tier_parameters(notebook, tier)))}"
+    injected = f"# Parameters\n{as_cell(dry_parameters(notebook, tier, passed or {}))}"
     shell = InteractiveShell.instance()
     shell.reset(new_session=True)
     outside = dict(os.environ), Path.cwd()
@@ -32,7 +46,7 @@ def dry_run(notebook: Notebook, tier: str) -> None:
             for number, source in enumerate(_with(injected, notebook), start=1):
                 outcome = shell.run_cell(source, store_history=True)
                 if error := outcome.error_before_exec or outcome.error_in_exec:
-                    raise RuntimeError(f"{notebook.name} at {tier}, dry: code cell {number}: {error!r}") from error
+                    raise DryRunFailed(f"{notebook.name} at {tier}, dry: code cell {number}: {error!r}") from error
         finally:
             os.environ.clear()
             os.environ.update(outside[0])

@@ -1,7 +1,9 @@
 """Tables generated from recorded results: the printed scoreboard, the READMEs, what `status` lists."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lib.files import write_atomically
 from lib.replication.claims import Claim, Paper, read_paper
@@ -13,6 +15,9 @@ from lib.replication.tables import deviations, markdown
 from lib.replication.verdicts import Headline, Verdict, expected_false_reproduced, headline
 from lib.roots import repository
 
+if TYPE_CHECKING:
+    from lib.replication.runner import Job
+
 MARK = "<!-- generated: {name} -->\n{text}\n<!-- end of generated: {name} -->"
 
 
@@ -22,14 +27,17 @@ def stored_verdict(result: Result | None, claim: str) -> Verdict | None:
     return Verdict.from_dict(stored["verdict"]) if stored else None
 
 
-def scoreboard(notebooks: list[Notebook], tier: str) -> str:
-    """The verdicts of the runs of `tier`, one line per claim, with the recorded tiers beside them."""
+def scoreboard(jobs: "Sequence[Job]") -> str:
+    """The verdicts of a run, one line per claim, with the recorded tiers beside them.
+
+    A notebook that failed or was left has none: what an earlier run of it said stays in its file and is not shown.
+    """
     lines = []
-    for notebook in notebooks:
-        result = read_result(result_path(notebook, tier))
+    for job in jobs:
+        notebook, result = job.notebook, read_result(job.result) if job.fresh else None
         paper = read_paper(notebook.path.parent)
-        recorded = {t: r for t, r in recorded_results(notebook).items() if t not in {"reduced", tier}}
-        label = result["tier"] if result else "not run"
+        recorded = {t: r for t, r in recorded_results(notebook).items() if t not in {"reduced", job.tier}}
+        label = result["tier"] if result else "FAILED" if job.error else "not run"
         lines.append(f"\n{notebook.name} ({label})")
         for claim in _claims_of(paper, notebook):
             verdict = stored_verdict(result, claim.id)

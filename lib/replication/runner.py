@@ -93,7 +93,7 @@ def plan(notebooks: list[Notebook], tier: str, overrides: Parameters, tree: Tree
     """The jobs, every parameter checked before any of them starts."""
     jobs = []
     for notebook in notebooks:
-        parameters = check(overrides, tier_parameters(notebook, tier), where=notebook.name)
+        parameters = check(overrides, tier_parameters(notebook, tier), notebook)
         after = tier_file(notebook, tier).get("after", [])
         key = job_key(notebook, parameters, tree.folder)
         jobs.append(Job(notebook, tier, parameters, tree, key, after=[after] if isinstance(after, int) else after))
@@ -161,7 +161,7 @@ def _start(job: Job) -> bool:
     if job.fresh:
         job.lock.close()
         return True
-    command = [sys.executable, "-P", str(EXECUTE), str(job.notebook.path), str(_part(job)), "-k", "python3",
+    command = [sys.executable, "-P", str(EXECUTE), _literal(job.notebook.path), _literal(_part(job)), "-k", "python3",
                "-y", yaml.safe_dump(job.parameters), "--cwd", str(job.notebook.path.parent),
                "--no-progress-bar", "--log-level", "ERROR"]  # fmt: skip
     with _part(job).with_suffix(".log").open("wb") as log:
@@ -170,6 +170,11 @@ def _start(job: Job) -> bool:
             pass_fds=[job.lock.fileno()],  # if we are killed, the paper stays locked until papermill has ended
         )  # fmt: skip
     return True
+
+
+def _literal(path: Path) -> str:
+    """A path as papermill must be given it: it fills in `{name}` from the parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _part(job: Job) -> Path:
@@ -204,7 +209,8 @@ def _finish(job: Job) -> None:
     seconds = time.monotonic() - job.started
     result = read_result(_part_result(job)) if job.process.returncode == 0 else None
     if result is None:
-        job.error = failure(_part(job)) or _part(job).with_suffix(".log").read_text()[-500:] or "no result was written"
+        log = _part(job).with_suffix(".log").read_text(errors="replace")
+        job.error = failure(_part(job), log) or log[-500:] or "no result was written"
         job.error += _remedy(job)
         if _part(job).exists():
             _part(job).replace(job.executed.with_suffix(".failed.ipynb"))
@@ -278,11 +284,15 @@ def _leftovers(job: Job) -> list[Path]:
     return [_part_result(job), _part(job).with_suffix(".log"), _part(job).with_suffix(".progress")]
 
 
-def failure(executed: Path) -> str:
-    """The cell and the error at which an executed notebook stopped; empty if it did not stop in a cell."""
+def failure(executed: Path, log: str = "") -> str:
+    """The cell and the error at which an executed notebook stopped; empty if it did not stop in a cell.
+
+    A kernel that was killed leaves no error in any cell; papermill's `log` then tells of its death, and the last cell
+    that was started is named.
+    """
     if not executed.exists():
         return ""
-    heading, number = "", 0
+    heading, number, last = "", 0, ""
     for cell in json.loads(executed.read_text())["cells"]:
         if cell["cell_type"] == "markdown":
             titles = [line for line in "".join(cell["source"]).splitlines() if line.startswith("#")]
@@ -292,7 +302,9 @@ def failure(executed: Path) -> str:
         for output in cell.get("outputs", []):
             if output["output_type"] == "error":
                 return f"code cell {number} (under {heading!r}): {output['ename']}: {output['evalue']}"
-    return ""
+        if cell["metadata"].get("papermill", {}).get("start_time"):
+            last = f"code cell {number} (under {heading!r})"
+    return f"kernel died in or after {last}; out of memory?" if last and "Kernel died" in log else ""
 
 
 def _remedy(job: Job) -> str:

@@ -10,23 +10,25 @@ from typing import Any
 from lib.replication.notebooks import Notebook
 from lib.replication.parameters import ParameterError, Parameters, check, nearest, read_literals
 
+PAPERMILLS_OWN = {"PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}  # what `papermill --inject-paths` adds to its cell
+
 
 def executed_parameters(notebook: Notebook, defaults: Parameters) -> Parameters:
-    """The parameters this kernel runs with, after their names and types were checked.
+    """The parameters this kernel runs with, after their names, types and values were checked.
 
     Raises:
-        ParameterError: a name that the notebook does not have, one that is missing, or a value of another type.
+        ParameterError: a name that the notebook does not have, one that is missing, or a value that cannot be.
     """
     shell = _shell()
     cell, injected = _last_cells(list(shell.history_manager.input_hist_raw))
-    assigned = _assigned(cell) | _assigned(injected)
+    assigned = _assigned(cell) | (_assigned(injected) - PAPERMILLS_OWN)
     for name in assigned:
         if name not in defaults:
             raise ParameterError(f"unknown parameter {name!r} in {notebook.name}{nearest(name, list(defaults))}")
     missing = [name for name in defaults if name not in shell.user_ns or (assigned and name not in assigned)]
     if missing:
         raise ParameterError(f"{notebook.name}: parameter {missing[0]!r} is not set; run the parameters cell first")
-    return check({name: shell.user_ns[name] for name in defaults}, defaults, where=notebook.name)
+    return check({name: shell.user_ns[name] for name in defaults}, defaults, notebook)
 
 
 def _shell() -> Any:

@@ -223,19 +223,21 @@ class Headline:
     """The one verdict of a claim that a summary shows.
 
     Attributes:
-        tier: Tier of the verdict; None if nothing was run.
+        tier: Tier of the verdict; None if nothing was run, or on stand-in data alone.
         verdict: The decided verdict of the largest tier; failing that, the largest undecided one, then the largest.
         beside: Undecided verdicts of larger tiers, largest first.
+        stand_in: Whether there are verdicts, but all on stand-in data, which never count.
     """
 
     tier: str | None
     verdict: Verdict | None
     beside: Mapping[str, Verdict] = field(default_factory=dict)
+    stand_in: bool = False
 
     def text(self) -> str:
         """`reproduced (laptop), undecided (gpu)`."""
         if self.verdict is None:
-            return "not run"
+            return "measured on stand-in data alone" if self.stand_in else "not run"
         beside = [f", {verdict.label} ({tier})" for tier, verdict in self.beside.items()]
         return f"{self.verdict.label} ({self.tier})" + "".join(beside)
 
@@ -257,7 +259,7 @@ def headline(verdicts: Mapping[str, Verdict]) -> Headline:
     undecided = [tier for tier, verdict in real if verdict.status == UNDECIDED]
     best = next(iter(decided + undecided + [tier for tier, _ in real]), None)
     if best is None:
-        return Headline(None, None)
+        return Headline(None, None, stand_in=bool(verdicts))
     larger = {tier: verdicts[tier] for tier in undecided if TIERS.index(tier) > TIERS.index(best)}
     return Headline(best, verdicts[best], larger)
 

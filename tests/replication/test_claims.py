@@ -14,7 +14,7 @@ CITATION = {"title": "A title", "authors": ["A. Author"], "year": 2017, "venue":
 DIRECTION = {"statement": "A beats B", "kind": "direction", "notebook": 1, "comparison": ["a", "b"]}
 EFFECT = {"effect": 0.8, "unit": "points", "source": "table 8"}
 DEVIATION = {
-    **{"piece": "optimiser", "notebook": 1, "paper": "none", "code": "1e-4", "follows": "code", "ours": "1e-4"},
+    **{"piece": "optimiser", "notebook": 1, "paper": "none", "code": "decay 1e-4", "follows": "code", "ours": "same"},
     **{"why": "simple", "source": "appendix A"},
 }
 
@@ -144,7 +144,7 @@ MISTAKES = [
     ({"sign": 2}, "sign is 1 or -1"),
     ({"margin": 0}, "margin must be > 0"),
     ({"margin": -0.1}, "margin must be > 0"),
-    ({"margin": "1e-3"}, "YAML wants 1.0e-3"),
+    ({"margin": "a tenth"}, "must be a number, found 'a tenth'"),
     ({"margin": 2, "paper": EFFECT}, "margins are fractions"),
     ({"paper": {**EFFECT, "effect": 0}}, "margin must be > 0"),
     ({"paper": {"effect": 3.0, "unit": "score", "source": "t", "unverified": True}}, "state a margin"),
@@ -247,7 +247,7 @@ def test_deviations_and_companions(tmp_path: Path):
     paper = read_paper(write(tmp_path, {"C1": DIRECTION}, deviations=entries, companions=[CITATION]))
     decay = paper.deviations["decay"]
     assert (decay.id, decay.piece, decay.follows, decay.notebooks) == ("decay", "optimiser", "code", (1,))
-    assert (decay.paper, decay.code, decay.ours, decay.why) == ("none", "1e-4", "1e-4", "simple")
+    assert (decay.paper, decay.code, decay.ours, decay.why) == ("none", "decay 1e-4", "same", "simple")
     assert (decay.source, decay.effect) == ("appendix A", "")
     assert (paper.deviations["rate"].notebooks, paper.deviations["rate"].effect) == ((1, 2), "half a point")
     assert paper.deviations["print"].notebooks == ()

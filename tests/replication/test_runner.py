@@ -2,14 +2,20 @@
 
 import json
 import os
+from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from lib.replication import gpus, runner
 from lib.replication.notebooks import Notebook
+from lib.replication.report import scoreboard
+from lib.replication.results import write_result
 from lib.replication.runner import Job, failure
 from lib.replication.snapshot import Tree
+from lib.replication.verdicts import Verdict
+from tests import tiny
 
 
 @pytest.fixture
@@ -61,6 +67,44 @@ def test_when_memory_runs_out_the_error_says_what_to_do(job, tmp_path):
     assert "--jobs 1" in runner._remedy(job) and "batch_images = 256" in runner._remedy(job)
     job.error = "code cell 3: ValueError: no"
     assert runner._remedy(job) == ""
+
+
+def test_a_killed_kernel_is_placed_at_the_last_cell_that_was_started(tmp_path):
+    """As papermill leaves it: no error in any cell, and those behind the death have no start."""
+    started, not_started = {"papermill": {"start_time": "2026"}}, {"papermill": {"start_time": None}}
+    cells = [
+        {"cell_type": "markdown", "metadata": started, "source": "## Training"},
+        {"cell_type": "code", "metadata": started, "source": "", "outputs": []},
+        {"cell_type": "code", "metadata": started | {"tags": ["injected-parameters"]}, "source": "", "outputs": []},
+        {"cell_type": "code", "metadata": started, "source": "", "outputs": []},
+        {"cell_type": "code", "metadata": not_started, "source": "", "outputs": []},
+    ]
+    executed = tmp_path / "executed.ipynb"
+    executed.write_text(json.dumps({"cells": cells}))
+    log = "nbclient.exceptions.DeadKernelError: Kernel died\n"
+    assert failure(executed, log) == "kernel died in or after code cell 2 (under 'Training'); out of memory?"
+    assert failure(executed, "killed by another cause") == ""
+
+
+def test_braces_in_a_path_are_not_filled_in_by_papermill():
+    from papermill.parameterize import parameterize_path
+
+    path = Path("/a/{}/b {seeds}/{{x}}/n.ipynb")
+    assert parameterize_path(runner._literal(path), {"seeds": 3}) == str(path)
+
+
+def test_the_scoreboard_shows_no_verdict_of_an_earlier_run(job, tmp_path):
+    paper = job.notebook.path.parent
+    (paper / "tiers").mkdir(parents=True)
+    (paper / "paper.yaml").write_text(tiny.PAPER)
+    verdict = asdict(Verdict("C1", "reproduced"))
+    write_result(job.result, {"tier": "gpu", "job_key": "key", "claims": {"C1": {"verdict": verdict}}})
+    job.executed.write_text("")
+    assert "(gpu)" in scoreboard([job]) and "reproduced" in scoreboard([job])
+    job.key = "changed since"
+    assert "(not run)" in scoreboard([job]) and "reproduced" not in scoreboard([job])
+    job.error = "code cell 2: ValueError: no"
+    assert "(FAILED)" in scoreboard([job]) and "reproduced" not in scoreboard([job])
 
 
 def test_what_a_stopped_run_spent_is_no_longer_expected(job):

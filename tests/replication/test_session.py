@@ -71,6 +71,48 @@ def test_a_value_of_another_type_stops(kernel):
         kernel(tiny.PARAMETERS, "# Parameters\nseeds = '4'")
 
 
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("seeds = 0", "whole numbers from 1 on"),
+        ("seeds = -3", "whole numbers from 1 on"),
+        ("device = 'gpu'", "'cuda'"),
+        ("steps = -4", "whole numbers from 1 on"),
+        ("rest = -1.0", "from 0 on"),
+    ],
+)
+@pytest.mark.parametrize("door", ["papermill's cell", "the edited cell", "a later cell"])
+def test_a_value_that_cannot_be_stops_through_every_door(kernel, door, assignment, message):
+    cells = {
+        "papermill's cell": [tiny.PARAMETERS, f"# Parameters\n{assignment}"],
+        "the edited cell": [f"{tiny.PARAMETERS}\n{assignment}"],
+        "a later cell": [tiny.PARAMETERS, assignment],
+    }
+    with pytest.raises(ParameterError, match=message):
+        kernel(*cells[door])
+
+
+def test_a_misspelt_tier_stops(kernel):
+    with pytest.raises(ParameterError, match=r"'labtop'; did you mean 'laptop'\? Allowed are: 'reduced'"):
+        kernel(tiny.PARAMETERS.replace("reduced", "labtop"))
+
+
+def test_a_name_that_the_paper_does_not_declare_stops(kernel, tree):
+    with_net = f"{tiny.PARAMETERS}\nnet = 'small'"
+    book = json.loads((tree / "papers/JEM/1-tiny.ipynb").read_text())
+    book["cells"][1]["source"] = with_net
+    (tree / "papers/JEM/1-tiny.ipynb").write_text(json.dumps(book))
+    (tree / "papers/JEM/choices.yaml").write_text("1: {net: [small, large]}")
+    assert kernel(with_net).parameters["net"] == "small"
+    with pytest.raises(ParameterError, match=r"no 'smal'; did you mean 'small'\? Allowed are: 'small', 'large'"):
+        kernel(with_net.replace("small", "smal"))
+
+
+def test_the_paths_that_papermill_injects_are_no_parameters(kernel):
+    injected = "# Parameters\nseeds = 4\nPAPERMILL_INPUT_PATH = 'a.ipynb'\nPAPERMILL_OUTPUT_PATH = 'b.ipynb'"
+    assert kernel(tiny.PARAMETERS, injected).parameters["seeds"] == 4
+
+
 def test_a_removed_line_stops_although_a_used_kernel_still_has_the_value(kernel):
     kernel(tiny.PARAMETERS)
     with pytest.raises(ParameterError, match="'steps' is not set"):
