@@ -93,7 +93,7 @@ def test_pins_agree_with_what_installed_packages_ask_of_each_other():
     """The pins of the extra `report`, which is not installed for the tests, are stated where they decide."""
     pins = _pins()
     installed = {canonicalize_name(d.name): d for d in importlib.metadata.distributions()}
-    common = sorted(set(pins) & set(installed))
+    common = sorted(canonicalize_name(name) for name in set(pins) & set(installed))
     assert {"torch", "papermill", "pytest", "nbval"} <= set(common)
     of_each_other = {name: _unmet(installed[name].requires or [], pins) for name in common}
     assert {name: unmet for name, unmet in of_each_other.items() if unmet} == {}

@@ -13,7 +13,7 @@ import yaml
 class _Loader(yaml.SafeLoader):
     """A safe loader with no guesses about bare words but those below."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping; a key given twice is a mistake, not a silent replacement."""

@@ -153,7 +153,7 @@ class TestRefusals:
                 return images.flatten(1), images
 
         with pytest.raises(ValueError, match=r"logits \(N, K\) for 20 images, found a tuple"):
-            robust_accuracy(Tupled(), *batch, nothing, batch_size=20, samples=samples)
+            robust_accuracy(Tupled(), batch[0], batch[1], nothing, batch_size=20, samples=samples)
 
     def test_a_model_with_one_output(self, batch):
         net = nn.Sequential(nn.Flatten(), nn.Linear(64, 1))
@@ -174,7 +174,7 @@ class TestRefusals:
     @pytest.mark.parametrize("settings", [{"batch_size": 0}, {"batch_size": 2.5}, {"batch_size": 8, "samples": 0}])
     def test_counts(self, batch, settings):
         with pytest.raises(ValueError, match=r"whole numbers of at least 1, found (batch_size|samples)="):
-            robust_accuracy(small_net(), *batch, nothing, **settings)
+            robust_accuracy(small_net(), batch[0], batch[1], nothing, **settings)
 
     @pytest.mark.parametrize("step_size", [-1.0, float("nan")])
     def test_step_size(self, batch, step_size):
@@ -183,7 +183,7 @@ class TestRefusals:
 
     def test_a_forgotten_division_by_255(self, batch):
         with pytest.raises(ValueError, match="eps=8 / 255"):
-            robust_accuracy(small_net(), *batch, nothing, batch_size=8, eps=8)
+            robust_accuracy(small_net(), batch[0], batch[1], nothing, batch_size=8, eps=8)
 
     def test_what_is_no_tensor(self, batch):
         with pytest.raises(ValueError, match=r"images must be a tensor .* found ndarray"):

@@ -1,4 +1,5 @@
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -101,7 +102,7 @@ def test_of_several_members_the_strongest_attempt_is_kept(robust_net, digits):
     torch.manual_seed(0)
     model, images, labels = Noisy(robust_net, 0.05), digits[0][:60], digits[1][:60]
     strong = partial(pgd, eps=0.3, steps=5)
-    members = {"strong": strong, "nothing": lambda model, images, labels: images}
+    members: dict[str, Any] = {"strong": strong, "nothing": lambda model, images, labels: images}
     report = run_members(model, images, labels, members, batch_size=60, samples=3)
     assert report.accuracy < 0.2 and not torch.equal(report.adversarial, images)
 

@@ -1,6 +1,7 @@
 """What `3-expressivity` makes of its readings, against numbers worked out by hand; the arm that counts errors."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -12,8 +13,8 @@ from lib.replication.claims import read_paper
 from lib.replication.verdicts import judge
 from lib.roots import repository
 
-READING = {"n": [100, 400], "train error": [0.0, 0.05], "rademacher": [1.0, 0.9]}
-FITTED = {"n": [100, 400], "train error": [0.0, 0.0], "rademacher": [1.0, 1.0]}
+READING: dict[str, list[Any]] = {"n": [100, 400], "train error": [0.0, 0.05], "rademacher": [1.0, 0.9]}
+FITTED: dict[str, list[Any]] = {"n": [100, 400], "train error": [0.0, 0.0], "rademacher": [1.0, 1.0]}
 
 
 def test_the_bounds_of_a_reading_by_hand():
@@ -36,10 +37,10 @@ def test_a_reading_is_one_less_twice_the_error(monkeypatch):
     """A net that always answers +1 is wrong on the -1s; the reading is 1 - 2 err, not 1 - err."""
 
     def constant(learner, images, labels, classes, **how):
-        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
-        nn.init.zeros_(net[1].weight)
-        net[1].bias.data = torch.tensor([0.0, 1.0])
-        return net, 7
+        last = nn.Linear(64, 2)
+        nn.init.zeros_(last.weight)
+        last.bias.data = torch.tensor([0.0, 1.0])
+        return nn.Sequential(nn.Flatten(), last), 7
 
     monkeypatch.setattr(arms, "fit_until_zero_error", constant)
     found = arms.random_signs(0, "digits", "mlp 1x512", n_images=[40, 200], max_steps=1, device="cpu")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -103,9 +104,13 @@ def test_what_a_diverged_segment_did_is_undone():
 @pytest.mark.parametrize("look_every", [3, 4, 10, 50])
 def test_a_guard_that_looks_now_and_then_finds_the_same_and_undoes_as_much(look_every):
     """As on a GPU: a good run to the bit, one that meets a NaN, and one that drifts."""
-    seldom = {"compute": Compute(torch.device("cpu"), look_every=look_every)}
-    drifting = {"guard": lambda: Guard(drift=-1.0, patience=4), "rescue": Rescue(segment=10, restarts=2)}
-    for options in ({}, drifting):
+    seldom: dict[str, Any] = {"compute": Compute(torch.device("cpu"), look_every=look_every)}
+    drifting: dict[str, Any] = {
+        "guard": lambda: Guard(drift=-1.0, patience=4),
+        "rescue": Rescue(segment=10, restarts=2),
+    }
+    nothing: dict[str, Any] = {}
+    for options in (nothing, drifting):
         assert fingerprint(*run(**options, **seldom)) == fingerprint(*run(**options))
     poisoned, each = (run(augment=PoisonOnce(25), **how)[1] for how in (seldom, {}))
     assert poisoned.divergences == each.divergences and len(poisoned.divergences) == 1

@@ -21,8 +21,9 @@ def main(planted: bool) -> None:
         "tested_on": "test",
     }
     if planted:
-        assert train.__kwdefaults__["loss"] is F.cross_entropy
-        train.__kwdefaults__["loss"] = lambda logits, labels: -F.cross_entropy(logits, labels)
+        defaults = train.__kwdefaults__ or {}
+        assert defaults["loss"] is F.cross_entropy
+        defaults["loss"] = lambda logits, labels: -F.cross_entropy(logits, labels)
     print(computing())
     lineage = [{"net": p["small_net"], "steps": p["teacher_steps"]}]
     for seed in range(p["seeds"]):
