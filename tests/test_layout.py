@@ -204,9 +204,9 @@ def test_recorded_verdicts_follow_from_recorded_values(notebook):
     for tier, result in recorded.items():
         assert result["tier"] == tier
         expected = tier_parameters(notebook, tier)
-        kept = {name: value for name, value in result["parameters"].items() if name != "device"}
-        assert kept == {name: expected[name] for name in kept}  # a parameter added since has the value it had before
-        assert tier != "reduced" or kept.keys() == expected.keys() - {"device"}
+        used = {name: value for name, value in result["parameters"].items() if name != "device"}
+        assert used == {name: expected[name] for name in used}  # a parameter added since has the value it had before
+        assert tier != "reduced" or used.keys() == expected.keys() - {"device"}
         assert all(len(values) == expected["seeds"] for values in result["values"].values())
         for name, kept in result["claims"].items():
             # A rule may change after a larger tier was recorded, which is shown; the reference is made anew with it.
