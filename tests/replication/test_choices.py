@@ -1,5 +1,7 @@
 """What parameters may be called: the declared names are those that the code knows, and all of them are declared."""
 
+from collections.abc import Iterable
+
 import pytest
 import torch
 
@@ -21,7 +23,7 @@ from lib.roots import repository
 NOTEBOOKS = {f"{n.paper}/{n.number}": n for n in all_notebooks(repository())}
 DIGIT = load("digits").images[:1]
 
-KNOWN = {
+KNOWN: dict[tuple[str, str], Iterable[str]] = {
     ("JEM/2", "net"): subjects.NETS,
     ("JEM/2", "recipe"): training.RECIPES,
     ("confidence-calibrated-OOD/2", "net"): confidence_loss.NETS,

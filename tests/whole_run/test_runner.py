@@ -54,11 +54,45 @@ def test_wrong_parameters_stop_before_anything_runs(finished):
     for arguments, message in (
         (["-p", "seedz", "4"], "did you mean 'seeds'"),
         (["-p", "seeds", "many"], "'seeds'"),
+        (["-p", "seeds", "0"], "allowed are whole numbers from 1 on"),
+        (["-p", "steps", "-1"], "allowed are whole numbers from 1 on"),
+        (["-p", "device", "gpu"], "'cuda'"),
+        (["-p", "rest", "1:30"], "'rest'"),
+        (["-p", "seeds", "[1"], "not valid YAML"),
+        (["--dry", "-p", "seedz", "4"], "did you mean 'seeds'"),
+        (["--dry", "-p", "seeds", "0"], "allowed are whole numbers from 1 on"),
+        (["--dry", "JEM/9"], "no notebook matches 'JEM/9'"),
         (["JEM/9"], "no notebook matches 'JEM/9'"),
         (["--tier", "gpu"], "no settings for tier 'gpu'"),
     ):
         done = tiny.replication(tree, "run", *arguments)
         assert done.returncode == 2 and message in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_names_what_fails_and_takes_what_is_passed(finished):
+    tree, _ = finished
+    done = tiny.replication(tree, "run", "--dry", "-p", "seeds", "2")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "FAILED JEM/2-tiny at reduced, dry: code cell 4: ZeroDivisionError" in done.stderr
+    assert "JEM/1-tiny (reduced, dry): runs" in done.stdout and "JEM/3-tiny (reduced, dry): runs" in done.stdout
+
+
+def test_a_notebook_that_fails_shows_no_verdict_of_an_earlier_run_and_a_killed_kernel_its_cell(tmp_path):
+    """In a folder whose name papermill would fill in."""
+    (tmp_path / "{} {seeds}").mkdir()
+    tree = tiny.make_tree(tmp_path / "{} {seeds}")
+    done = tiny.replication(tree, "run")
+    assert done.returncode == 0, done.stderr
+    assert "C1   reproduced" in done.stdout
+    tiny.write_notebook(tree, 1, extra="import os\nos.kill(os.getpid(), 9)")
+    done = tiny.replication(tree, "run")
+    assert done.returncode == 1
+    assert "kernel died in or after code cell 3 (under 'Tiny'); out of memory?" in done.stderr
+    assert "--jobs 1" in done.stderr, "what to do about it"
+    assert "JEM/1-tiny (FAILED)" in done.stdout and "C1   -" in done.stdout
+    assert "reproduced" not in done.stdout
+    assert tiny.result(tree)["claims"]["C1"]["verdict"]["status"] == "reproduced", "the file of the earlier run stays"
 
 
 def test_a_custom_run_says_so_and_cannot_be_recorded(tmp_path):
