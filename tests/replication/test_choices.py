@@ -49,7 +49,7 @@ SPELT = {
 @pytest.mark.parametrize("place", KNOWN, ids="/".join)
 def test_declared_names_are_the_keys_of_their_dictionary(place):
     notebook, name = place
-    assert set(choices(NOTEBOOKS[notebook])[name]) == set(KNOWN[place])  # type: ignore[call-overload]
+    assert set(choices(NOTEBOOKS[notebook])[name]) == set(KNOWN[place])
 
 
 @pytest.mark.parametrize("place", SPELT, ids="/".join)
