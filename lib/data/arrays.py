@@ -3,8 +3,10 @@
 import hashlib
 import zipfile
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lib.data.files import DamagedData, set_aside
 
@@ -25,6 +27,20 @@ def read_npz(path: Path, digests: dict[str, str]) -> dict[str, np.ndarray]:
     if wrong:
         raise DamagedData(f"not the known arrays: {', '.join(wrong)}. {set_aside(path)}")
     return arrays
+
+
+def read_npy(path: Path, advice: str, mmap_mode: Literal["r"] | None = None) -> NDArray[Any]:
+    """The array of a .npy file that nobody published a checksum of; one that is empty or cut off is moved aside.
+
+    Args:
+        path: an existing file.
+        advice: how to get it again, one sentence.
+        mmap_mode: "r" leaves it on the disk until its rows are looked at.
+    """
+    try:
+        return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
+    except (ValueError, EOFError) as fault:
+        raise DamagedData(f"{path.name} is no whole .npy file ({fault}). {set_aside(path)} {advice}") from fault
 
 
 def array_digest(array: np.ndarray) -> str:

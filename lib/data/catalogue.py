@@ -75,6 +75,7 @@ DRAWN_SETS = {
     "uniform": Facts(SMALL, (), DRAWN_COUNTS, "drawn: uniform on [0, 1)", "float32"),
     "rademacher": Facts(SMALL, (), DRAWN_COUNTS, "drawn: 0 or 1", "float32"),
     "blobs": Facts(SMALL, (), DRAWN_COUNTS, "drawn: blurred and cut Bernoulli noise", "float32"),
+    "blobs-as-coded": Facts(SMALL, (), DRAWN_COUNTS, "drawn: the same, blurred across colours too", "float32"),
     "mixture": Facts(SMALL, placeholders("component", 10), DRAWN_COUNTS, "drawn: ten Gaussian components", "float32"),
     "letters": Facts(SMALL, LETTERS, (6_240, 1_040, 1_040), "drawn from glyphs of free fonts", "float32"),
     "patches": Facts(SMALL, (), DRAWN_COUNTS, "cut from scikit-learn's two photographs, CC BY", "float32"),

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lib.data.arrays import array_digest, read_npz
+from lib.data.arrays import array_digest, read_npy, read_npz
 from lib.data.catalogue import advice as how_to_get
 from lib.data.cifar import CIFAR10_CLASSES, cifar10
 from lib.data.files import DamagedData, MissingData, SourceFile, combined_checksum, missing_message, require, set_aside
@@ -89,9 +89,9 @@ def cifar10_h(root: Path | str | None = None) -> Tensor:
     if paths[0].suffix == ".npz":
         counts = read_npz(paths[0], {"counts": HUMAN_COUNTS_DIGEST})["counts"]
     else:
-        counts = np.load(paths[0], allow_pickle=False).astype(np.uint8)
+        counts = read_npy(paths[0], how_to_get("cifar10h")).astype(np.uint8)
         if array_digest(counts) != HUMAN_COUNTS_DIGEST:
-            raise DamagedData(f"cifar10h: not the published counts. {set_aside(paths[0])}")
+            raise DamagedData(f"cifar10h: not the published counts. {set_aside(paths[0])} {how_to_get('cifar10h')}")
     return torch.from_numpy(counts).float()
 
 
@@ -112,10 +112,12 @@ def cifar10_c(corruption: str, severity: int, root: Path | str | None = None) ->
         raise MissingData(f"{missing_message('cifar10-c', missing, folder, how_to_get('cifar10-c'))} There: {there}.")
     rows = slice((severity - 1) * PER_SEVERITY, severity * PER_SEVERITY)
     path = folder / f"{corruption}.npy"
-    pixels = np.load(path, mmap_mode="r", allow_pickle=False)[rows]
-    labels = np.load(folder / "labels.npy", allow_pickle=False)[rows].astype(np.int64)
+    pixels = read_npy(path, how_to_get("cifar10-c"), mmap_mode="r")[rows]
+    labels = read_npy(folder / "labels.npy", how_to_get("cifar10-c"))[rows].astype(np.int64)
     if pixels.shape != (PER_SEVERITY, 32, 32, 3) or pixels.dtype != np.uint8:
-        raise DamagedData(f"cifar10-c: {corruption}.npy is not (50000, 32, 32, 3) uint8. {set_aside(path)}")
+        raise DamagedData(f"cifar10-c: {corruption}.npy is not (50000, 32, 32, 3) uint8. {set_aside(path)} {how_to_get('cifar10-c')}")
+    if labels.shape != (PER_SEVERITY,) or labels.min() < 0 or labels.max() > 9:
+        raise DamagedData(f"cifar10-c: labels.npy is not (50000,) of 0 to 9. {set_aside(folder / 'labels.npy')}")
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
     name = f"cifar10-c {corruption} {severity}"
     return ImageSet(images, torch.from_numpy(labels), CIFAR10_CLASSES, name, array_digest(pixels), "test")

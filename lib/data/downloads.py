@@ -1,9 +1,13 @@
 """Fetching published files: to a `.part` file first, then checksum, then rename or safe unpacking."""
 
+import errno
 import gzip
+import http.client
+import os
 import shutil
 import tarfile
 import tempfile
+import threading
 import urllib.error
 import urllib.request
 import zipfile
@@ -30,7 +34,8 @@ class Download:
     Attributes:
         url: where it is published.
         path: where it goes, relative to the data root.
-        digest: "md5:..." or "sha256:..." as published; "" where nobody published one (the reader then checks contents).
+        digest: "md5:..." or "sha256:..." as published; "" where nobody published one (then the first bytes are looked
+            at, and the reader checks contents).
         into: for an archive the folder to unpack to, relative to the data root; "" keeps the file as it is.
     """
 
@@ -162,11 +167,12 @@ def get(name: str, root: Path) -> None:
     """Fetch a set into the data root; archives are removed once they are unpacked.
 
     Raises:
-        DownloadFailed: no connection, a web page instead of a file, or a wrong checksum; nothing is left behind.
+        DownloadFailed: no connection or one that broke, a web page instead of a file, a wrong checksum, a full disk;
+            nothing is left behind.
     """
     for download in DOWNLOADS[name]:
         path = root / download.path
-        if not (path.is_file() and (not download.digest or digest_matches(path, download.digest))):
+        if not (path.is_file() and (digest_matches(path, download.digest) if download.digest else begins_right(path))):
             fetch(download.url, path, download.digest)
         if download.into:
             unpack(path, root / download.into)
@@ -174,8 +180,12 @@ def get(name: str, root: Path) -> None:
 
 
 def fetch(url: str, path: Path, digest: str) -> None:
-    """Fetch one file: written as `<name>.part`, verified, then renamed."""
-    part = path.with_name(path.name + ".part")
+    """Fetch one file: written under a name of this process's own that ends in `.part`, verified, then renamed.
+
+    Raises:
+        DownloadFailed: see `get`.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, part.open("wb") as stream:
@@ -183,12 +193,18 @@ def fetch(url: str, path: Path, digest: str) -> None:
             copy(response, stream, expected, path.name)
         refuse_wrong_file(url, part, expected, digest)
         part.replace(path)
+    except DownloadFailed:
+        raise
+    except http.client.HTTPException as fault:
+        raise DownloadFailed(f"{url}: the connection broke ({fault!r}); try again") from fault
     except (urllib.error.URLError, TimeoutError, ConnectionError) as fault:
         reason = getattr(fault, "reason", fault)
         raise DownloadFailed(
             f"{url} cannot be reached ({reason}). Without a network: fetch it elsewhere, place it as {path}, and run "
             "the same command again."
         ) from fault
+    except OSError as fault:
+        raise DownloadFailed(f"{path} cannot be written: {in_words(fault)}") from fault
     finally:
         part.unlink(missing_ok=True)
 
@@ -208,6 +224,10 @@ def refuse_wrong_file(url: str, part: Path, expected: int, digest: str) -> None:
         raise DownloadFailed(f"{url}: the connection broke after {size:,} of {expected:,} bytes; try again")
     if is_html(part):
         raise DownloadFailed(f"{url} gave a web page instead of the file; open it in a browser to see what it says")
+    if not digest and not begins_right(part, Path(url).suffix):
+        raise DownloadFailed(
+            f"{url} gave {size:,} bytes that are no {Path(url).suffix} file; open it in a browser to see what it says"
+        )
     if digest and not digest_matches(part, digest):
         algorithm = digest.partition(":")[0]
         raise DownloadFailed(f"{url}: checksum is {digest_of(part, algorithm)}, the published one is {digest}")
@@ -219,10 +239,28 @@ def digest_matches(path: Path, digest: str) -> bool:
 
 
 def is_html(path: Path) -> bool:
-    """Whether a file begins like a web page."""
+    """Whether a file begins like a web page, or like any other page of marks."""
     with path.open("rb") as stream:
         head = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith((b"<!doctype html", b"<html"))
+    return head.startswith((b"<!doctype html", b"<html", b"<?xml"))
+
+
+FIRST_BYTES = {".npy": b"\x93NUMPY", ".npz": b"PK\x03\x04", ".zip": b"PK\x03\x04", ".gz": b"\x1f\x8b"}
+
+
+def begins_right(path: Path, suffix: str | None = None) -> bool:
+    """Whether a file is not empty and has the first bytes of its kind, by its own suffix unless one is given."""
+    wanted = FIRST_BYTES.get(path.suffix if suffix is None else suffix, b"")
+    with path.open("rb") as stream:
+        head = stream.read(max(len(wanted), 1))
+    return head != b"" and head.startswith(wanted)
+
+
+def in_words(fault: OSError) -> str:
+    """What to do about a file that the system would not write."""
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{fault.strerror}. Free some space, or set REPLICATION_DATA to another disk; what was there is unchanged"
+    return f"{fault.strerror or fault}"
 
 
 def unpack(archive: Path, target: Path) -> None:
@@ -237,6 +275,8 @@ def unpack(archive: Path, target: Path) -> None:
             extract(archive, Path(folder))
         except (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, EOFError) as fault:
             raise DownloadFailed(f"{archive.name} cannot be unpacked safely: {fault}") from fault
+        except OSError as fault:
+            raise DownloadFailed(f"{archive.name} cannot be unpacked to {target}: {in_words(fault)}") from fault
         for path in sorted(Path(folder).rglob("*")):
             if path.is_file() and not path.is_symlink():
                 final = target / path.relative_to(folder)

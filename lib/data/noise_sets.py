@@ -42,11 +42,35 @@ def blobs(count: int, shape: Shape, generator: torch.Generator, *, sigma: float 
     return soft.where(soft >= 0.75, 0.0)
 
 
+def blobs_as_coded(count: int, shape: Shape, generator: torch.Generator, *, sigma: float = 1.5) -> Tensor:
+    """The blobs of the released code (Hendrycks et al. 2019), whose blur takes the colours for a third dimension.
+
+    The same pixels as in `blobs`, but blurred across the channels as well, and with the border repeated outwards, as
+    skimage does by default; fewer pixels survive, and the colours agree.
+    """
+    on = uniform(count, shape, generator) < 0.7
+    soft = gaussian_blur(on.float(), sigma, border="replicate")
+    soft = torch.einsum("cd,ndhw->nchw", blur_of_a_line(shape[0], sigma).to(soft), soft)
+    return soft.where(soft >= 0.75, 0.0)
+
+
+def blur_of_a_line(length: int, sigma: float) -> Tensor:
+    """The matrix (length, length) that blurs so many values whose first and last are repeated outwards for ever."""
+    radius = int(4 * sigma + 0.5)
+    offsets = torch.arange(-radius, radius + 1)
+    kernel = torch.exp(-(offsets.double() ** 2) / (2 * sigma**2))
+    reached = (torch.arange(length)[:, None] + offsets).clamp(0, length - 1)  # (length, 2 radius + 1)
+    return torch.zeros(length, length, dtype=torch.float64).scatter_add(
+        1, reached, (kernel / kernel.sum()).expand(length, -1)
+    )
+
+
 NOISES: dict[str, Callable[[int, Shape, torch.Generator], Tensor]] = {
     "gaussian": gaussian,
     "uniform": uniform,
     "rademacher": rademacher,
     "blobs": blobs,
+    "blobs-as-coded": blobs_as_coded,
 }
 
 
@@ -54,7 +78,7 @@ def noise(kind: str, count: int, shape: Shape, generator: torch.Generator, split
     """A set of noise images without labels (all -1), e.g. `noise("blobs", 2000, cifar.shape, generator)`.
 
     Args:
-        kind: "gaussian", "uniform", "rademacher" or "blobs".
+        kind: key of `NOISES`.
         count: number of images.
         shape: (channels, height, width).
         generator: source of randomness; its state on entry identifies the set in `checksum`.
@@ -91,15 +115,18 @@ def mixture(
     return ImageSet(images, labels, names, "mixture", checksum, "train")
 
 
-def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """Images (N, C, H, W) blurred within each channel, mirrored at the border; the kernel is cut at 4 sigma."""
+def gaussian_blur(images: Tensor, sigma: float, border: str = "reflect") -> Tensor:
+    """Images (N, C, H, W) blurred within each channel, mirrored at the border; the kernel is cut at 4 sigma.
+
+    `border` may be any mode of `torch.nn.functional.pad`.
+    """
     radius = min(int(4 * sigma + 0.5), min(images.shape[2:]) - 1)
     offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
     kernel = kernel / kernel.sum()
     planes = images.flatten(0, 1)[:, None]  # (N C, 1, H, W)
-    planes = F.conv2d(F.pad(planes, (0, 0, radius, radius), mode="reflect"), kernel[:, None][None, None])
-    planes = F.conv2d(F.pad(planes, (radius, radius, 0, 0), mode="reflect"), kernel[None][None, None])
+    planes = F.conv2d(F.pad(planes, (0, 0, radius, radius), mode=border), kernel[:, None][None, None])
+    planes = F.conv2d(F.pad(planes, (radius, radius, 0, 0), mode=border), kernel[None][None, None])
     return planes.view_as(images)
 
 

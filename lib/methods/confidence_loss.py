@@ -8,7 +8,7 @@ With beta = 1/2 this is Outlier Exposure (Hendrycks et al. 2019) up to a constan
 """
 
 import math
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -45,7 +45,12 @@ def confidence_loss(
         forward: "joint" takes both through the net as one batch. "separate" takes two passes, as the released code;
             batch norm then normalises each kind by itself, while its running averages, which serve at test time, are
             those of a mixture that no batch in training was normalised with.
+
+    Raises:
+        ValueError: another word for `forward`.
     """
+    if forward not in get_args(Forward):
+        raise ValueError(f"forward is {' or '.join(get_args(Forward))}, found {forward!r}")
     if forward == "joint":
         logits = model(torch.cat([to_float(images), to_float(outliers)]))  # (B + M, K)
         inside, outside = logits[: len(images)], logits[len(images) :]

@@ -33,11 +33,18 @@ def log_density_gradient(model: nn.Module, images: Tensor, classes: Tensor | Non
     """
     x = images.detach().requires_grad_()
     with torch.enable_grad():
-        logits = model(x).float()
+        logits = at_least_float32(model(x))
     # d LSE / d f = softmax f and d f[y] / d f = onehot y: one backward pass from the logits is enough.
-    seed = F.one_hot(classes, logits.shape[1]).float() if classes is not None else logits.detach().softmax(dim=1)
+    seed = (
+        F.one_hot(classes, logits.shape[1]).to(logits.dtype) if classes is not None else logits.detach().softmax(dim=1)
+    )
     (gradient,) = torch.autograd.grad(logits, x, seed)
     return gradient
+
+
+def at_least_float32(logits: Tensor) -> Tensor:
+    """Logits of half precision as float32, others as they are: densities are differences of large numbers."""
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.data.image_set import to_float
-from lib.methods.energy import class_log_density, log_density, log_density_gradient
+from lib.methods.energy import at_least_float32, class_log_density, log_density, log_density_gradient
 from lib.methods.sgld import Langevin, ReplayBuffer, langevin
 from lib.models.graphed import Graphed
 from lib.training.batches import Batch
@@ -95,7 +95,7 @@ def jem_loss(
         classes: (B',) class of each chain; read by "p(x|y) p(y)" alone.
         recipe: factorisation and penalty.
     """
-    logits = model(torch.cat([images, chains])).float()
+    logits = at_least_float32(model(torch.cat([images, chains])))
     terms, _ = FACTORISATIONS[recipe.factorisation]
     data, sampled, classification = terms(logits[: len(images)], labels, logits[len(images) :], classes)
     gap = data.mean() - sampled.mean()

@@ -5,6 +5,7 @@ then a student of its size or larger, from fresh weights, is trained *with* nois
 the next round.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from lib.models.wide_resnet import StochasticDepth
 from lib.training.batches import Batch, Batches
-from lib.training.evaluate import error_rate, predict
+from lib.training.evaluate import answers, error_rate, predict
 from lib.training.loop import Augment, BatchLoss
 
 CONFIDENCE_FILTER = 0.3  # section 3.2 of v1; the paper did not tune it
@@ -58,9 +59,10 @@ def load_teacher(net: nn.Module, weights: Mapping[str, Tensor] | Path | None) ->
 
 
 def check_teacher(teacher: nn.Module | None, images: Tensor, labels: Tensor) -> nn.Module:
-    """The teacher, after asking that it be right on labelled images twice as often as chance.
+    """The teacher, after asking that it know more than which class is the commonest.
 
-    Fewer images than classes cannot tell, and pass.
+    It must be right on the labelled images as often as one answer for all of them would be, and on a tenth of the rest:
+    19 % for ten equal classes, 55 % for two. Fewer images than classes cannot tell, and pass.
 
     Args:
         teacher: the net that is to label.
@@ -69,17 +71,20 @@ def check_teacher(teacher: nn.Module | None, images: Tensor, labels: Tensor) -> 
 
     Raises:
         MissingTeacher: it is None.
-        ChanceTeacher: it is not; most likely its weights were never trained or not loaded.
+        ChanceTeacher: it does not; most likely its weights were never trained or not loaded.
+        ValueError: it answers NaN.
     """
     if teacher is None:
         raise MissingTeacher("no teacher: found None in place of a net; train or load one first")
     classes = predict(teacher, images[:1]).shape[1]
     accuracy = 1 - error_rate(teacher, images, labels)
-    if len(labels) >= classes and accuracy < 2 / classes:
+    commonest = labels.bincount().max().item() / len(labels)
+    wanted = commonest + 0.1 * (1 - commonest)
+    if len(labels) >= classes and accuracy < wanted:
         raise ChanceTeacher(
-            f"the teacher is right on {accuracy:.1%} of {len(labels):,} labelled images, where chance is "
-            f"{1 / classes:.1%}: its weights were probably not trained or not loaded. Train it, or load its weights, "
-            f"until it is right on {2 / classes:.0%} at least"
+            f"the teacher is right on {accuracy:.1%} of {len(labels):,} labelled images, where the commonest class "
+            f"makes {commonest:.1%}: its weights were probably not trained or not loaded. Train it, or load them, "
+            f"until it is right on {wanted:.0%} at least"
         )
     return teacher
 
@@ -91,13 +96,19 @@ def pseudo_labels(teacher: nn.Module, images: Tensor, kind: str = "soft", temper
         teacher: any net; its mode is as before afterwards.
         images: (N, C, H, W).
         kind: "soft" gives softmax(logits / temperature), (N, K); "hard" the most probable class, (N,).
-        temperature: 1 in the paper.
+        temperature: above 0; 1 in the paper.
+
+    Raises:
+        ValueError: another kind or temperature, or a teacher that answers NaN.
     """
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"the temperature of pseudo-labels must be above 0 and finite, found {temperature}")
     logits = predict(teacher, images)  # (N, K)
-    kinds = {"soft": lambda: torch.softmax(logits / temperature, dim=1), "hard": lambda: logits.argmax(dim=1)}
+    hard = answers(logits)  # (N,)
+    kinds = {"soft": torch.softmax(logits / temperature, dim=1), "hard": hard}
     if kind not in kinds:
         raise ValueError(f"pseudo-labels are {' or '.join(kinds)}, found {kind!r}")
-    return kinds[kind]()
+    return kinds[kind]
 
 
 def confident(probabilities: Tensor, threshold: float = CONFIDENCE_FILTER) -> Tensor:
@@ -133,7 +144,7 @@ def balance_as_published(probabilities: Tensor, per_class: int, generator: torch
 def balance_as_coded(probabilities: Tensor, per_class: int, generator: torch.Generator) -> Tensor:
     """The released code's balancing: `per_class` images of each predicted class on average.
 
-    Of a frequent class, the images above the largest threshold on a grid of 0.01 (at least 0.3) that leaves enough of
+    Of a frequent class, the images above the largest threshold on a grid of 0.01 (1.00 to 0.3) that leaves enough of
     them, each kept with probability N / n. Of a scarce one, every image N / n times on average.
 
     Args:
@@ -154,7 +165,7 @@ def balance_as_coded(probabilities: Tensor, per_class: int, generator: torch.Gen
 
 def _threshold_that_leaves(wanted: int, confidence: Tensor) -> float:
     """The largest multiple of 0.01, from 0.3 up, that leaves `wanted` images; 0.3 where none does."""
-    grid = [step / 100 for step in range(99, round(100 * CONFIDENCE_FILTER), -1)]
+    grid = [step / 100 for step in range(100, round(100 * CONFIDENCE_FILTER), -1)]
     return next((value for value in grid if (confidence >= value).sum() >= wanted), CONFIDENCE_FILTER)
 
 
@@ -186,12 +197,14 @@ def joint_loss(
         augment: (images, generator) -> images, the noise of the input.
         noise_on_unlabelled: without it unlabelled images are clean, and dropout and stochastic depth spare them, while
             labelled images keep their noise (the paper's ablation, table 6).
-        weighting: key of `WEIGHTINGS`.
+        weighting: key of `WEIGHTINGS`; another one is a ValueError.
 
     Returns:
         For `train`: called with a model and a batch of *clean* unlabelled images and their pseudo-labels, soft (m, K)
         or hard (m,).
     """
+    if weighting not in WEIGHTINGS:
+        raise ValueError(f"the two means are weighted by {', '.join(WEIGHTINGS)}, found {weighting!r}")
     weights = WEIGHTINGS[weighting]
 
     def loss(model: nn.Module, batch: Batch) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lib.methods.energy import class_log_density, frozen, log_density, log_density_gradient
+from lib.methods.energy import at_least_float32, class_log_density, frozen, log_density, log_density_gradient
 from lib.training.evaluate import evaluating
 
 
@@ -96,7 +96,7 @@ def langevin_the_obvious_way(
     model.eval()
     for _ in range(sampler.steps):
         x = x.detach().requires_grad_()
-        logits = model(x).float()
+        logits = at_least_float32(model(x))
         score = log_density(logits) if classes is None else class_log_density(logits, classes)
         score.sum().backward()
         assert x.grad is not None

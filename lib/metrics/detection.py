@@ -205,7 +205,9 @@ def sweep_2018(
 ) -> Sweep2018:
     """What the evaluator released with "Training Confidence-calibrated Classifiers" (2018) reports for these scores.
 
-    It visits `steps` equally spaced thresholds t_i = min + i (max - min) / steps, i = 0 .. steps - 1, and takes
+    It visits the thresholds numpy.arange(min, max, (max - min) / steps): `steps` of them, or one more where the last,
+    by rounding, is still below the maximum, and for the out version numpy.arange(max, min, -(max - min) / steps). It
+    takes
     TPR_i = P(s_id >= t_i), FPR_i = P(s_ood > t_i). Its AUROC sum_i (FPR_(i-1) - FPR_i) TPR_i, with FPR_(-1) = 1, ends
     one step below the maximum: OOD scores above the last threshold add nothing. A softmax that saturates at 1 has many
     of them, so its AUROC comes out too low. AUPR weights each step of recall by the precision TPR / (TPR + FPR) at its
@@ -215,16 +217,16 @@ def sweep_2018(
     Args:
         id_scores: (P,) scores, or a `ThresholdCurve` of both sets.
         ood_scores: (N,) scores; left out with a `ThresholdCurve`.
-        steps: number of thresholds, 200,000 in the released code.
+        steps: number of thresholds, up to numpy's rounding; 200,000 in the released code.
 
     Raises:
         ValueError: all scores are equal, so that there is no step.
     """
     c = _as_curve(id_scores, ood_scores)
     total_id, total_ood = c.id_below[-1], c.ood_below[-1]
-    tpr, fpr, at = _swept_rates(c, steps)  # (steps,) each
+    tpr, fpr, at = _swept_rates(c, steps)  # (steps or steps + 1,) each
     reached = (total_ood - c.ood_below[at]) / total_ood  # P(s_ood >= t)
-    falling = np.searchsorted(c.scores, c.scores[-1] - _gap(c, steps) * np.arange(steps), "left")
+    falling = np.searchsorted(c.scores, np.arange(c.scores[-1], c.scores[0], -_gap(c, steps)), "left")
     missed = c.id_below[at] / total_id  # P(s_id < t)
     return Sweep2018(
         tnr_at_tpr95=1 - _window_fpr(c, 0.95, steps),
@@ -256,7 +258,7 @@ def _gap(c: ThresholdCurve, steps: int) -> float:
 
 def _swept_rates(c: ThresholdCurve, steps: int) -> tuple[Floats, Floats, Integers]:
     """P(s_id >= t), P(s_ood > t), and how many distinct scores lie below t, at each threshold of the sweep."""
-    thresholds = c.scores[0] + _gap(c, steps) * np.arange(steps)  # (steps,)
+    thresholds = np.arange(c.scores[0], c.scores[-1], _gap(c, steps))  # (steps,), or one more
     at, above = np.searchsorted(c.scores, thresholds, "left"), np.searchsorted(c.scores, thresholds, "right")
     total_id, total_ood = c.id_below[-1], c.ood_below[-1]
     return (total_id - c.id_below[at]) / total_id, (total_ood - c.ood_below[above]) / total_ood, at
@@ -271,5 +273,7 @@ def _window_fpr(c: ThresholdCurve, tpr: float, steps: int) -> float:
 
 def _swept_aupr(recall: Floats, false_rate: Floats) -> float:
     """Each step down of recall times the precision after it, closed by the rectangle left at the last threshold."""
-    precision = recall / (recall + false_rate)
+    accepted = recall + false_rate
+    # Where rounding puts the last threshold past all scores, the released code divides 0 by 0.
+    precision = np.divide(recall, accepted, out=np.zeros_like(recall), where=accepted > 0)
     return float((-np.diff(recall, prepend=1.0) * precision).sum() + recall[-1] * precision[-1])

@@ -26,9 +26,10 @@ PIECES = ("data", "net", "optimiser", "loss", "sampler", "selection", "evaluatio
 FOLLOWS = ("paper", "code", "both", "otherwise")  # whom we follow in a piece
 STAND_IN = "fake:"  # prefix of a stand-in data set's name
 
-EMBEDDED = frozenset(
-    ["digits", "letters", "patches", "patches-rgb", "gaussian", "uniform", "rademacher", "blobs", "mixture"]
-)  # come with the package; no paper's claim is about them
+DRAWN = ("gaussian", "uniform", "rademacher", "blobs", "blobs-as-coded", "mixture")
+EMBEDDED = frozenset(  # come with the package; no paper's claim is about them
+    ["digits", "letters", "patches", "patches-rgb", *DRAWN]
+)
 
 Term = str | float
 

@@ -6,6 +6,7 @@ TRAINING_IMAGES: dict[str, int] = {
     "uniform": 1_200,
     "rademacher": 1_200,
     "blobs": 1_200,
+    "blobs-as-coded": 1_200,
     "mixture": 1_200,
     "letters": 6_240,
     "patches": 1_200,

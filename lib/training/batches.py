@@ -37,6 +37,14 @@ class Batches:
         self.per_epoch = whole + (rest > 0 and not drop_last)
         self.epoch, self.order = -1, torch.empty(0)
 
+    def last_is_single(self, steps: int) -> bool:
+        """Whether a batch among so many steps has one image alone."""
+        return (
+            self.batch_size > 1
+            and self.count % self.batch_size == 1
+            and steps >= self.per_epoch > self.count // self.batch_size
+        )
+
     def indices(self, step: int) -> Tensor:
         """(B,) places in the training set of the images of step number `step`."""
         epoch, position = divmod(step, self.per_epoch)

@@ -6,6 +6,7 @@ import json
 import time
 import zipfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from lib.files import set_aside, write_atomically
 from lib.training.device import rng_state, set_rng_state
 from lib.training.history import Run
+from lib.training.schedules import Schedule
 
 
 class CheckpointMismatch(ValueError):
@@ -126,6 +128,39 @@ def check_about(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> 
         raise CheckpointMismatch(
             f"the checkpoint {path} belongs to another run ({differences}): delete it or name another file"
         )
+
+
+def identity(optimiser: torch.optim.Optimizer, schedule: Schedule, steps: int, *data: Tensor) -> dict[str, Any]:
+    """What a run is made with that shows in no name: settings of the optimiser, factors of the schedule, the data.
+
+    Learning rates are those of factor 1, whatever became of them in a run before.
+    """
+    settings = [
+        {name: value for name, value in group.items() if name not in {"params", "lr"}}
+        | {"parameters": [list(parameter.shape) for parameter in group["params"]]}
+        for group in optimiser.param_groups
+    ]
+    contents = hashlib.sha256()
+    for tensor in data:
+        contents.update(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+        contents.update(separate(tensor).view(torch.uint8).numpy().data)
+    return {
+        "optimiser": f"{type(optimiser).__name__} {hashlib.sha256(repr(settings).encode()).hexdigest()[:12]}",
+        "learning rates": [float(group["initial_lr"]) for group in optimiser.param_groups],
+        "schedule": hashlib.sha256(repr([schedule(step) for step in range(steps)]).encode()).hexdigest()[:12],
+        "data": contents.hexdigest()[:12],
+    }
+
+
+def name_of(function: Any) -> str:
+    """Where a callable is defined; what it was made with, `fingerprint` has to say."""
+    while isinstance(function, partial):
+        function = function.func
+    return (
+        ""
+        if function is None
+        else f"{function.__module__}.{getattr(function, '__qualname__', type(function).__name__)}"
+    )
 
 
 def separate(tensor: Tensor) -> Tensor:

@@ -22,11 +22,31 @@ def predict(model: nn.Module, images: Tensor, batch_size: int = 500) -> Tensor:
         return torch.cat([model(batch.to(device)).to(images.device) for batch in images.split(batch_size)])
 
 
+def answers(logits: Tensor) -> Tensor:
+    """The class of the largest logit, or probability, of each row, the first of equal ones: (N, K) -> (N,).
+
+    Raises:
+        ValueError: some are NaN. `argmax` would take the first of these for the largest, and a broken net for one that
+            knows a class.
+    """
+    broken = logits.isnan().any(dim=1)  # (N,)
+    if broken.any():
+        raise ValueError(
+            f"the net answers NaN for {int(broken.sum())} of {len(logits)} images, which is no class; "
+            "look for weights or images that are not finite"
+        )
+    return logits.argmax(dim=1)
+
+
 def error_rate(model: nn.Module, images: Tensor, labels: Tensor, batch_size: int = 500) -> float:
-    """Share of images whose largest logit is not the label's: 0 .. 1. Ties go to the first of the largest logits."""
+    """Share of images whose answer is not the label: 0 .. 1.
+
+    Raises:
+        ValueError: no images, not as many labels, or a net that answers NaN.
+    """
     if len(images) != len(labels):
         raise ValueError(f"as many labels as images are needed, found {len(labels)} and {len(images)}")
-    predicted = predict(model, images, batch_size).argmax(dim=1)  # (N,)
+    predicted = answers(predict(model, images, batch_size))  # (N,)
     return (predicted != labels.to(predicted.device)).double().mean().item()
 
 

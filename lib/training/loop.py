@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from lib.models.count import parameter_count
 from lib.training.batches import Batch, Batches
-from lib.training.checkpoint import Keeper, Stateful
+from lib.training.checkpoint import Keeper, Stateful, identity, name_of
 from lib.training.device import Compute, own_randomness, prepare, rng_state, set_rng_state
 from lib.training.history import History, Hook, Run
 from lib.training.interrupt import between_steps
@@ -31,7 +31,9 @@ class Diverged(RuntimeError):
     On a GPU that state is come to by taking the steps since the last look again (see `LastGood`), to the rounding of
     kernels that are not deterministic there; without `retake` it is the state of that look itself.
 
-    What a `batch_loss` of the caller changed by itself, besides the model's buffers, is not undone.
+    What a `batch_loss` of the caller changed by itself, besides the model's buffers, is not undone. Where an update
+    from a finite gradient overflowed, the weights are broken (`gradient_norm` is then NaN) and cannot be put back; the
+    checkpoint still holds an earlier state that is good.
     """
 
     def __init__(self, step: int, loss: float, gradient_norm: float) -> None:
@@ -93,8 +95,9 @@ def train(
         progress: called likewise; None is `progress_line()`.
         checkpoint: file to go on from, written at intervals, on KeyboardInterrupt and at the end.
         checkpoint_seconds: the interval.
-        fingerprint: what net, data, optimiser and the callables depend on, so that the checkpoint of another run is
-            refused; steps, batch size, seed and number of images are compared anyway.
+        fingerprint: what the initial weights and the settings within the callables are, so that the checkpoint of
+            another run is refused; data, optimiser and its settings, schedule, names of the callables, steps, batch
+            size and seed are compared anyway.
         stateful: further state by name, saved and restored with the checkpoint.
 
     Raises:
@@ -105,16 +108,21 @@ def train(
     compute = compute or prepare()
     compute.place(model)
     batches = Batches(images, labels, batch_size, seed, compute.device, drop_last)
-    about = {
-        **{"steps": steps, "batch_size": batch_size, "seed": seed, "drop_last": drop_last, "images": len(images)},
-        **{"parameters": parameter_count(model), "fingerprint": fingerprint},
-    }
+    if batch_loss is None and batches.last_is_single(steps):
+        refuse_single_image(model, batches.rows)
+    schedule = schedule or constant()
+    remember_rates(optimiser)
+    about: dict[str, Any] = {}
+    if checkpoint is not None:
+        about |= {"steps": steps, "batch_size": batch_size, "seed": seed, "drop_last": drop_last, "images": len(images)}
+        about |= {"parameters": parameter_count(model), "fingerprint": fingerprint, "clip_norm": clip_norm}
+        about |= {"loss": name_of(batch_loss or loss), "augment": name_of(augment)}
+        about |= identity(optimiser, schedule, steps, images, labels)
     keeper = Keeper(checkpoint, checkpoint_seconds, about, stateful or {})
-    step = Step(batch_loss or supervised(loss), schedule or constant(), augment, clip_norm)
+    step = Step(batch_loss or supervised(loss), schedule, augment, clip_norm)
     watchers = [*hooks, progress or progress_line()]
     with own_randomness(seed, compute.device) as generator, between_steps(checkpoint is not None) as interrupted:
         run = Run(model, optimiser, History.of(steps, compute.device), generator, compute, steps)
-        remember_rates(optimiser)
         keeper.restore(run)
         model.train()
         guard = Before(run) if compute.look_every == 1 else LastGood(run, step, batches, retake)
@@ -127,6 +135,7 @@ def train(
             if leave or run.history.stopped or run.step == steps or keeper.is_due():
                 with stepping_back(guard, keeper, run):
                     guard.look()  # nothing is saved or returned that may be of a run that has diverged
+                refuse_broken_weights(run)
             keeper.save_if_due(run, at_once=leave)
             if leave:
                 raise KeyboardInterrupt(f"after step {run.step}; {checkpoint} holds the state to go on from")
@@ -138,6 +147,21 @@ def train(
 def supervised(loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> BatchLoss:
     """The loss of a mini-batch that needs no more than its images and labels."""
     return lambda model, batch: loss(model(batch.images), batch.labels)
+
+
+def refuse_single_image(model: nn.Module, rows: Tensor) -> None:
+    """Raise, before any step, where the last batch of an epoch is one image that batch norm cannot normalise."""
+    image = rows[:1].permute(0, 3, 1, 2) if rows.ndim == 4 else rows[:1]
+    try:
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            deepcopy(model).train()(image)
+    except ValueError as fault:
+        if "more than 1 value per channel" not in str(fault):
+            raise
+        raise ValueError(
+            f"the last batch of an epoch is a single image of {len(rows)}, which batch norm cannot normalise: "
+            "take another batch size, or drop_last=True"
+        ) from fault
 
 
 class Step(NamedTuple):
@@ -302,8 +326,21 @@ def stepping_back(guard: Before | LastGood, keeper: Keeper, run: Run) -> Iterato
         yield
     except Diverged as found:
         guard.put_back(found.step)
-        keeper.save(run)
+        if all_finite(run.model):
+            keeper.save(run)
         raise
+
+
+def refuse_broken_weights(run: Run) -> None:
+    """Raise Diverged where the update of the last step overflowed: there may be no next loss to show it."""
+    if not all_finite(run.model):
+        raise Diverged(run.step - 1, run.history.losses[run.step - 1].item(), float("nan"))
+
+
+def all_finite(model: nn.Module) -> bool:
+    """Whether every weight is, and every buffer (running statistics)."""
+    tensors = [*model.parameters(), *(buffer for buffer in model.buffers() if buffer.is_floating_point())]
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors)
 
 
 @contextmanager

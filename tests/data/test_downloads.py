@@ -1,11 +1,16 @@
+import errno
 import gzip
 import hashlib
+import http.client
 import http.server
 import io
+import os
 import tarfile
 import threading
 import zipfile
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from lib.data import downloads
@@ -73,6 +78,86 @@ def test_what_is_not_the_published_file_leaves_nothing_behind(server, root, cont
 def test_a_web_page_is_recognised_without_a_checksum_too(server, root):
     with pytest.raises(DownloadFailed, match="web page"):
         fetch(server("/file", b"<html>"), root / "file", "")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'<?xml version="1.0"?>\n<!DOCTYPE html><html>', "web page"),
+        (b'{"message": "API rate limit exceeded"}', r"38 bytes that are no \.npy file"),
+        (b"", r"0 bytes that are no \.npy file"),
+    ],
+)
+def test_without_a_checksum_the_first_bytes_are_looked_at(server, root, content, message):
+    with pytest.raises(DownloadFailed, match=message):
+        fetch(server("/counts.npy", content), root / "counts.npy", "")
+    assert list(root.iterdir()) == []
+
+
+def npy(values):
+    stream = io.BytesIO()
+    np.save(stream, np.array(values))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("there", [b'{"message": "gone"}', b"", b"<html>"])
+def test_what_is_no_such_file_is_fetched_anew(server, root, monkeypatch, there):
+    """It used to count as fetched for ever."""
+    url = server("/counts.npy", npy([1, 2]))
+    monkeypatch.setitem(downloads.DOWNLOADS, "counts", (Download(url, "counts.npy"),))
+    (root / "counts.npy").write_bytes(there)
+    get("counts", root)
+    assert np.load(root / "counts.npy").tolist() == [1, 2]
+
+
+def test_a_connection_that_breaks_is_told_from_a_file(root, monkeypatch):
+    class Broken(io.BytesIO):
+        headers: ClassVar = {"Content-Length": "100"}
+
+        def read(self, size=-1):
+            raise http.client.IncompleteRead(b"abc", 97)
+
+    monkeypatch.setattr(downloads.urllib.request, "urlopen", lambda url, timeout: Broken())
+    with pytest.raises(DownloadFailed, match="connection broke.*try again"):
+        fetch("https://somewhere/file", root / "file", "")
+    assert list(root.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_told_and_leaves_nothing(server, root, monkeypatch, number):
+    def full(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    url = server("/file", CONTENT)
+    with monkeypatch.context() as patched:
+        patched.setattr(downloads, "copy", full)
+        with pytest.raises(DownloadFailed, match="cannot be written: .*Free some space, or set REPLICATION_DATA"):
+            fetch(url, root / "file", "")
+    (root / "archive.gz").write_bytes(gzip.compress(CONTENT))
+    monkeypatch.setattr(downloads.shutil, "copyfileobj", full)
+    with pytest.raises(DownloadFailed, match="cannot be unpacked to .*Free some space"):
+        unpack(root / "archive.gz", root)
+    assert [path.name for path in root.iterdir()] == ["archive.gz"]
+
+
+def test_two_that_fetch_one_file_do_not_share_its_part(server, root, monkeypatch):
+    """The first is held while the second comes and goes; both end with the whole file."""
+    url, plain = server("/file", CONTENT), downloads.copy
+    others: list[threading.Thread] = []
+
+    def slow(source, target, expected, name):
+        if not others:
+            others.append(threading.Thread(target=fetch, args=(url, root / "file", sha256(CONTENT))))
+            target.write(source.read(100))
+            target.flush()
+            others[0].start()
+            others[0].join()
+            assert (root / "file").read_bytes() == CONTENT
+        plain(source, target, expected, name)
+
+    monkeypatch.setattr(downloads, "copy", slow)
+    fetch(url, root / "file", sha256(CONTENT))
+    assert (root / "file").read_bytes() == CONTENT and [path.name for path in root.iterdir()] == ["file"]
 
 
 def test_without_a_network_the_message_says_what_to_do(root):

@@ -70,6 +70,23 @@ def test_blobs_do_not_mix_channels(generator):
     assert abs(torch.corrcoef(torch.stack([red, green]))[0, 1]) < 0.03
 
 
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 28, 28)])
+def test_blobs_as_coded_are_those_of_the_released_code(shape):
+    """Its blur, scikit-image's for an image without channels, is scipy's over all three axes, the border repeated."""
+    found = noise_sets.blobs_as_coded(8, shape, torch.Generator().manual_seed(3))
+    on = (torch.rand(8, *shape, generator=torch.Generator().manual_seed(3)) < 0.7).float().numpy()
+    soft = np.stack([gaussian_filter(image, 1.5, mode="nearest", truncate=4.0) for image in on])
+    clear = np.abs(soft - 0.75) > 1e-5  # at the threshold itself rounding decides
+    assert np.abs(found.numpy() - np.where(soft < 0.75, 0, soft))[clear].max() < 1e-5
+
+
+def test_blobs_as_coded_agree_between_colours():
+    images = noise_sets.blobs_as_coded(400, (3, 32, 32), torch.Generator().manual_seed(0))
+    red, blue = images[:, 0].flatten(), images[:, 2].flatten()
+    assert torch.corrcoef(torch.stack([red, blue]))[0, 1] == pytest.approx(0.34, abs=0.03)
+    assert (images > 0).double().mean() == pytest.approx(0.213, abs=0.01)  # .304 within each colour
+
+
 def test_gaussian_blur_against_scipy(generator):
     images = torch.rand(2, 3, 20, 24, generator=generator)
     expected = gaussian_filter(images.numpy(), (0, 0, 1.5, 1.5), mode="mirror")
@@ -89,5 +106,5 @@ def test_mixture_components_are_the_same_for_train_and_test():
 
 
 def test_an_unknown_noise_is_refused(generator):
-    with pytest.raises(ValueError, match="gaussian, uniform, rademacher, blobs"):
+    with pytest.raises(ValueError, match="gaussian, uniform, rademacher, blobs, blobs-as-coded"):
         noise_sets.noise("pink", 1, SHAPE, generator)

@@ -305,6 +305,33 @@ def test_cifar10_h_reads_both_forms(root, random, monkeypatch, published):
         cifar_variants.cifar10_h(root)
 
 
+@pytest.mark.parametrize("content", [b'{"message": "gone"}', b"", b"\x93NUMPY\x01\x00v\x00"])
+def test_counts_that_are_no_array_are_set_aside(root, content):
+    path = root / cifar_variants.HUMAN_COUNTS[1]
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(DamagedData, match=r"no whole \.npy file.*moved to .*\.damaged.*get cifar10h"):
+        cifar_variants.cifar10_h(root)
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("which", ["fog.npy", "labels.npy"])
+def test_half_a_file_of_cifar10_c_is_set_aside(root, random, monkeypatch, which):
+    monkeypatch.setattr(cifar_variants, "PER_SEVERITY", 4)
+    folder = root / "CIFAR-10-C"
+    folder.mkdir()
+    np.save(folder / "fog.npy", random.randint(0, 256, (20, 32, 32, 3), dtype=np.uint8))
+    np.save(folder / "labels.npy", np.arange(20) % 10)
+    (folder / which).write_bytes((folder / which).read_bytes()[:-60])
+    with pytest.raises(DamagedData, match=rf"{which} is no whole \.npy file.*get cifar10-c"):
+        cifar_variants.cifar10_c("fog", 1, root)
+    assert (folder / f"{which}.damaged").exists()
+    np.save(folder / "fog.npy", random.randint(0, 256, (20, 32, 32, 3), dtype=np.uint8))
+    np.save(folder / "labels.npy", np.arange(20))
+    with pytest.raises(DamagedData, match=r"labels\.npy is not"):
+        cifar_variants.cifar10_c("fog", 5, root)
+
+
 def test_cifar10_c_takes_one_severity(root, random, monkeypatch):
     monkeypatch.setattr(cifar_variants, "PER_SEVERITY", 4)
     pixels = random.randint(0, 256, (20, 32, 32, 3), dtype=np.uint8)

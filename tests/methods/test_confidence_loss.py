@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -81,6 +82,14 @@ def test_one_pass_or_two_are_the_same_without_batch_norm():
         confidence_loss(net, images, labels, outliers, forward="separate"),
     )
     torch.testing.assert_close(joint, separate)
+
+
+def test_another_word_for_the_passes_is_refused():
+    """It used to mean two."""
+    images = torch.rand(2, 1, 1, 2)
+    word: Any = "jointly"
+    with pytest.raises(ValueError, match="joint or separate, found 'jointly'"):
+        confidence_loss(nn.Flatten(), images, torch.tensor([0, 1]), images, forward=word)
 
 
 def test_two_passes_hide_from_batch_norm_what_tells_the_kinds_apart():

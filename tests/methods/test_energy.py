@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from lib.methods.energy import class_log_density, frozen, log_density, log_density_gradient
+from lib.methods.energy import at_least_float32, class_log_density, frozen, log_density, log_density_gradient
 from lib.models.mlp import mlp
 
 
@@ -37,7 +37,8 @@ def test_gradient_is_that_of_the_log_density(net, classes):
     logits = net(x)
     (log_density(logits) if classes is None else class_log_density(logits, classes)).sum().backward()
     found = log_density_gradient(net, images, classes)
-    assert x.grad is not None and torch.allclose(found.double(), x.grad, atol=1e-6)
+    assert x.grad is not None and found.dtype == torch.float64
+    assert torch.allclose(found, x.grad, atol=1e-14, rtol=1e-13)  # a float64 net is not rounded to float32
     step = torch.zeros_like(images)
     step[1, 0, 0, 1] = 1e-5
     score = (lambda i: log_density(net(i))) if classes is None else (lambda i: class_log_density(net(i), classes))
@@ -62,3 +63,9 @@ def test_the_gradient_leaves_weights_and_images_alone(net):
     log_density_gradient(net, images)
     assert torch.equal(images, before) and not images.requires_grad
     assert all(parameter.grad is None for parameter in net.parameters())
+
+
+def test_half_precision_is_widened_and_nothing_else_is_changed():
+    for given, wanted in (("bfloat16", "float32"), ("float16", "float32"), ("float32", "float32"), ("float64",) * 2):
+        logits = torch.ones(2, 3, dtype=getattr(torch, given))
+        assert at_least_float32(logits).dtype == getattr(torch, wanted)

@@ -42,6 +42,15 @@ def test_the_joint_loss_by_hand():
     assert loss.item() == pytest.approx(classification - (up - down).item() + penalty, rel=1e-5)
 
 
+def test_a_float64_net_keeps_its_digits():
+    """A loss that rounds to float32 has no digit left at a density of a hundred million."""
+    data, chains = DATA.double() + 1e8, CHAINS.double() + 1e8
+    loss, up, down = jem_loss(Table().double(), data, LABELS, chains, CLASSES, Recipe())
+    shifted, _, _ = jem_loss(Table().double(), DATA.double(), LABELS, CHAINS.double(), CLASSES, Recipe())
+    assert loss.dtype == torch.float64 and loss.item() == pytest.approx(shifted.item(), abs=1e-6)
+    assert (up - down).item() == pytest.approx((lse(2, 0) + lse(0, 1) - lse(0.5, 0.5) - lse(1, -1)) / 2, abs=1e-6)
+
+
 def test_the_class_conditional_loss_by_hand():
     """Each chain by the class it was run for, the data by their labels, and no cross-entropy."""
     loss, up, down = jem_loss(Table(), DATA, LABELS, CHAINS, CLASSES, Recipe(factorisation="p(x|y) p(y)"))

@@ -66,6 +66,18 @@ def test_soft_and_hard_labels_of_known_logits():
         pseudo_labels(Logits(), images, "firm")
 
 
+@pytest.mark.parametrize("temperature", [0.0, -1.0, math.inf, math.nan])
+def test_a_temperature_that_is_none_is_refused(temperature):
+    with pytest.raises(ValueError, match="must be above 0"):
+        pseudo_labels(Logits(), pictures([1.0, 0.0]), temperature=temperature)
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_a_broken_teacher_labels_nothing(kind):
+    with pytest.raises(ValueError, match="NaN for 1 of 2 images"):
+        pseudo_labels(Logits(), pictures([1.0, 0.0], [math.nan, 0.0]), kind)
+
+
 def test_the_teacher_labels_in_eval_mode_whatever_mode_it_was_left_in():
     """Dropout and batch statistics left on would silently be the paper's ablation with a noised teacher."""
     torch.manual_seed(0)
@@ -105,13 +117,24 @@ def test_a_teacher_at_chance_is_refused_with_what_was_found():
     """The released code goes on, and its student ends near chance (issues 8 and 9)."""
     labels = torch.arange(10).repeat(5)
     always_3 = F.one_hot(torch.full((50,), 3), 10).float()[:, :, None, None]
-    with pytest.raises(ChanceTeacher, match=r"right on 10\.0% of 50 .* chance is 10\.0%: .*not loaded.*20% at least"):
+    with pytest.raises(
+        ChanceTeacher, match=r"right on 10\.0% of 50 .* commonest class makes 10\.0%: .*not loaded.*19% at least"
+    ):
         check_teacher(Logits(), always_3, labels)
     right = F.one_hot(labels, 10).float()[:, :, None, None]
     net = Logits()
     assert check_teacher(net, right, labels) is net
     with pytest.raises(MissingTeacher, match="found None"):
         check_teacher(None, right, labels)
+
+
+def test_a_teacher_of_two_classes_need_not_be_perfect_but_beat_the_commonest():
+    labels = torch.tensor([0] * 8 + [1] * 2)
+    always_0 = F.one_hot(torch.zeros(10, dtype=torch.int64), 2).float()[:, :, None, None]
+    with pytest.raises(ChanceTeacher, match=r"80\.0% of 10 .*commonest class makes 80\.0%.*82% at least"):
+        check_teacher(Logits(), always_0, labels)
+    nine_right = F.one_hot(torch.tensor([0] * 8 + [0, 1]), 2).float()[:, :, None, None]
+    check_teacher(Logits(), nine_right, labels)
 
 
 def test_fewer_images_than_classes_cannot_tell_a_teacher_at_chance():
@@ -155,6 +178,14 @@ def test_balancing_as_coded_thins_above_a_threshold_of_the_grid_and_repeats_the_
     assert sum(sizes) / 40 == pytest.approx(52, abs=4 * math.sqrt(56 * 52 / 56 * 4 / 56 / 40))
 
 
+def test_the_grid_of_the_code_goes_up_to_one():
+    """A saturated softmax is exactly 1: of 60 images, 50 are, and so are all 40 that are kept."""
+    probabilities = two_classes([1.0] * 50 + [0.995] * 10, [])
+    for seed in range(10):
+        chosen = balance_as_coded(probabilities, 40, torch.Generator().manual_seed(seed))
+        assert chosen.max() < 50
+
+
 def test_balancing_nothing_gives_nothing():
     generator = torch.Generator()
     nothing = torch.empty(0, 3)
@@ -169,6 +200,11 @@ def joint_case(weighting: str, **how: bool) -> tuple[Tensor, Logits]:
     soft = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
     net = Logits()
     return joint_loss(batches, unchanged, weighting=weighting, **how)(net, batch_of(unlabelled, soft)), net
+
+
+def test_another_weighting_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match=r"text, algorithm 1, code, found 'texts'"):
+        joint_case("texts")
 
 
 def test_the_three_weightings_of_the_loss():

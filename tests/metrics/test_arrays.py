@@ -147,6 +147,15 @@ def test_tensors_give_the_same_as_arrays(dtype):
     assert high.requires_grad
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_a_softmax_of_half_precision_is_taken_for_probabilities(dtype):
+    logits = torch.randn(2000, 10, generator=torch.Generator().manual_seed(0))
+    rows = torch.softmax(logits.to(dtype), dim=1)
+    labels = torch.arange(2000) % 10
+    assert metrics.nll(rows, labels) == pytest.approx(metrics.nll_from_logits(logits, labels), rel=0.01)
+    assert (rows.double().sum(dim=1) - 1).abs().max() > (1e-3 if dtype == torch.bfloat16 else 1e-4)
+
+
 def test_a_float32_softmax_may_exceed_one_by_rounding():
     assert metrics.calibration_error(np.array([1.0000002], dtype=np.float32), [1]) == 0
     assert arrays.as_probabilities(np.array([[1.0, 1e-7]], dtype=np.float32)).shape == (1, 2)

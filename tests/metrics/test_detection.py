@@ -237,18 +237,18 @@ def sweep_by_hand(id_scores, ood_scores, *, steps):
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
     gap = (high - low) / steps
     window, auroc, error, last_fpr, aupr_in, last_in = [], 0.0, 1.0, 1.0, 0.0, 1.0
-    for t in (low + gap * i for i in range(steps)):
+    for t in np.arange(low, high, gap):
         tpr, above, reached, under = (x >= t).mean(), (y > t).mean(), (y >= t).mean(), (x < t).mean()
         window += [above] if 0.94 <= tpr <= 0.96 else []
         auroc += (last_fpr - above) * tpr
         error = min(error, (under + above) / 2)
-        precision_in = tpr / (tpr + reached)
+        precision_in = tpr / (tpr + reached) if tpr + reached else 0.0
         aupr_in += (last_in - tpr) * precision_in
         last_fpr, last_in = above, tpr
     aupr_out, last_out, precision_out = 0.0, 1.0, 0.0
-    for t in (high - gap * i for i in range(steps)):
+    for t in np.arange(high, low, -gap):
         tp, fp = (y < t).mean(), (x < t).mean()
-        precision_out = tp / (tp + fp)
+        precision_out = tp / (tp + fp) if tp + fp else 0.0
         aupr_out += (last_out - tp) * precision_out
         last_out = tp
     tnr = 1 - (np.mean(window) if window else 1.0)
@@ -283,6 +283,22 @@ def test_hand_computed_sweep():
     assert swept.aupr_in == pytest.approx(2 / 3, abs=1e-15)
     # out, from t = 1 down: recall 1/2 with precision (1/2) / (1/2 + 1/4), then recall 1/2 with precision 1.
     assert swept.aupr_out == pytest.approx(1 / 2 * 2 / 3 + 1 / 2 * 1, abs=1e-15)
+
+
+def test_the_sweep_has_as_many_thresholds_as_numpy_makes():
+    """(max - min) / gap rounds up in about one range of fifteen; the one threshold more lies near the maximum."""
+    generator = np.random.default_rng(1)
+    for _ in range(400):
+        low, high = np.sort(generator.normal(size=2))
+        if len(np.arange(low, high, (high - low) / 100)) == 101:
+            break
+    last = np.arange(low, high, (high - low) / 100)[-1]
+    of_id, of_ood = [high] * 3 + [low] * 2, [low] * 4 + [min(last, high)]
+    assert metrics.sweep_2018(of_id, of_ood, steps=100) == pytest.approx(
+        sweep_by_hand(of_id, of_ood, steps=100), abs=1e-12
+    )
+    counted = metrics.detection._swept_rates(metrics.curve(of_id, of_ood), 100)[0]
+    assert len(counted) == 101
 
 
 def test_a_saturated_softmax_loses_area_in_the_sweep_only():

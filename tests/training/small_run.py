@@ -36,6 +36,7 @@ def run(checkpoint: Path | None = None, **options: Any) -> tuple[nn.Module, Hist
     seed_everything(1)
     model = small_cnn(3, (6, 8, 10), in_channels=1, strides=(1, 2, 1), dropout=0.3)
     images, labels = data()
+    images, labels = options.pop("images", images), options.pop("labels", labels)
     best = KeepBest(weight_sum)
     settings: dict[str, Any] = {
         "steps": STEPS,

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from lib.models import mlp, small_cnn
-from lib.training.evaluate import error_rate, predict
+from lib.training.evaluate import answers, error_rate, predict
 
 
 def test_predict_is_the_net_in_eval_mode_whatever_the_batch_size():
@@ -50,3 +50,16 @@ def test_bad_input():
         predict(model, torch.rand(0, 3))
     with pytest.raises(ValueError, match="found 2 and 3"):
         error_rate(model, torch.rand(3, 3), torch.zeros(2, dtype=torch.int64))
+
+
+def test_a_broken_net_knows_no_class():
+    """`argmax` takes NaN for the largest logit: all labels 0 would be an error of 0."""
+    torch.manual_seed(0)
+    model = small_cnn(4)
+    images, labels = torch.rand(6, 3, 32, 32), torch.zeros(6, dtype=torch.int64)
+    next(model.parameters()).data[0] = float("nan")
+    with pytest.raises(ValueError, match="NaN for 6 of 6 images"):
+        error_rate(model, images, labels)
+    with pytest.raises(ValueError, match="NaN for 1 of 2"):
+        answers(torch.tensor([[1.0, 2.0], [0.0, float("nan")]]))
+    assert answers(torch.tensor([[1.0, 1.0], [0.0, float("inf")]])).tolist() == [0, 1]

@@ -1,4 +1,6 @@
+import json
 import math
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from torch import nn
 
 from lib.models import mlp, small_cnn
 from lib.training import Diverged, every, exponential, fitted, measure, muon, sgd, supervised, train
+from lib.training.checkpoint import read_checkpoint
 
 
 def linear_model(inputs=3, classes=2):
@@ -248,6 +251,49 @@ def test_a_bad_gradient_under_a_good_loss_is_caught_before_the_update():
     with pytest.raises(Diverged, match="gradient norm nan"):
         fit(model, images, labels, batch_loss=loss)
     assert torch.equal(weights(model), before)
+
+
+def test_weights_that_the_last_update_broke_are_not_returned(tmp_path: Path):
+    """Loss and gradient are finite, a rate of 1e39 is not in float32; no further loss would show it."""
+    images, labels = toy()
+    model, path = linear_model(), tmp_path / "run.ckpt"
+    with pytest.raises(Diverged, match="step 0"):
+        fit(model, images, labels, steps=1, optimiser=sgd(model, 1e39, momentum=0.0), checkpoint=path)
+    assert not path.exists()
+
+
+def test_broken_weights_do_not_replace_the_checkpoint(tmp_path: Path):
+    images, labels = toy()
+    model, path = linear_model(), tmp_path / "run.ckpt"
+    rates = {"schedule": lambda step: 1e42 if step == 3 else 1.0, "checkpoint": path, "checkpoint_seconds": 0.0}
+    with pytest.raises(Diverged, match="step 3"):
+        fit(model, images, labels, **rates)
+    saved, stopped = linear_model(), linear_model()
+    assert read_checkpoint(path, json.loads(zipfile.ZipFile(path).read("about.json")), saved) is not None
+    fit(stopped, images, labels, stop=lambda run: run.step == 3)
+    assert torch.equal(weights(saved), weights(stopped))
+
+
+def test_broken_weights_found_by_the_next_loss_do_not_replace_the_checkpoint(tmp_path: Path):
+    images, labels = toy()
+    model, path = linear_model(), tmp_path / "run.ckpt"
+    with pytest.raises(Diverged, match="step 4"):
+        fit(model, images, labels, schedule=lambda step: 1e42 if step == 3 else 1.0, checkpoint=path)
+    assert not path.exists()
+
+
+def test_a_last_batch_of_one_is_refused_before_the_first_step():
+    """Batch norm on vectors needs two; it would fail at the end of the first epoch."""
+    images, labels = toy(count=13)
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+    before, state = weights(model), torch.get_rng_state()
+    with pytest.raises(ValueError, match=r"single image of 13, .*drop_last=True"):
+        fit(model, images, labels)
+    assert torch.equal(weights(model), before) and torch.equal(torch.get_rng_state(), state)
+    assert len(fit(model, images, labels, drop_last=True).losses) == 6
+    assert len(fit(model, images, labels, steps=3).losses) == 3  # the epoch's last batch is not come to
+    pictures = torch.rand(13, 3, 32, 32)
+    fit(small_cnn(2), pictures, labels, optimiser=sgd(small_cnn(2), 0.1))  # 16 places of one image are enough
 
 
 def test_a_second_run_with_the_same_optimiser_starts_from_its_full_rate():

@@ -26,7 +26,10 @@ def home(tmp_path_factory):
         "<!-- generated: scoreboard -->\n\n<!-- end of generated: scoreboard -->\n"
         "<!-- generated: false reproduced -->\n\n<!-- end of generated: false reproduced -->\n"
     )
-    marks = [f"<!-- generated: {p} -->\n\n<!-- end of generated: {p} -->" for p in ("claims", "deviations", "cost", "figures")]
+    marks = [
+        f"<!-- generated: {p} -->\n\n<!-- end of generated: {p} -->"
+        for p in ("claims", "deviations", "cost", "figures")
+    ]
     (tree / "papers" / "JEM" / "README.md").write_text("\n".join(marks))
     tiny.git(tree, "add", "-A")
     tiny.git(tree, "commit", "-qm", "order")

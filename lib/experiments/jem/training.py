@@ -18,7 +18,7 @@ from lib.methods.class_constants import fit_class_constants
 from lib.methods.jem import Recipe, noisy, passes_per_step
 from lib.methods.jem_training import JointRun, Rescue, got_past, train_jointly
 from lib.methods.sgld import Langevin
-from lib.training.evaluate import error_rate, predict
+from lib.training.evaluate import answers, error_rate, predict
 from lib.training.history import History
 from lib.training.hooks import every
 from lib.training.hooks import measure as measured
@@ -242,4 +242,4 @@ def accuracy_with_constants(net: nn.Module, division: Division) -> float:
     scores = predict(net, division.train.images).to(device)
     constants, factor = fit_class_constants(scores, division.train.labels.to(device))
     test = predict(net, division.test.images).double() * factor + constants.cpu()
-    return (test.argmax(1) == division.test.labels).double().mean().item()
+    return (answers(test) == division.test.labels).double().mean().item()

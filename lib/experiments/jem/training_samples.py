@@ -9,7 +9,7 @@ from lib.experiments.jem.subjects import Division, Protocol, loaded, part
 from lib.experiments.jem.training import Task, opened
 from lib.methods.sample_quality import features, frechet_distance, nearest
 from lib.methods.sgld import Langevin, langevin
-from lib.training.evaluate import predict
+from lib.training.evaluate import answers, predict
 
 FILMED = 8  # chains whose every step is kept
 
@@ -60,7 +60,7 @@ def net_of(p: Protocol, division: Division, trained: dict[str, Any], device: str
 
 def as_chains(images: Tensor, model: nn.Module) -> Chains:
     """Images with the classes that the model sees in them: as in the paper, whose grids sort the buffer so."""
-    return Chains(images, predict(model, images).argmax(1), images.new_zeros(0))
+    return Chains(images, answers(predict(model, images)), images.new_zeros(0))
 
 
 def from_buffer(model: nn.Module, buffer: Tensor, count: int, seed: int) -> Chains:
@@ -102,7 +102,7 @@ def quality(chains: Chains, judge: nn.Module, division: Division) -> dict[str, f
     away = nearest(chains.images, division.train.images)[0].mean()
     usual = nearest(real, division.train.images)[0].mean()
     return {
-        "judge agrees": by_class(predict(judge, chains.images).argmax(1), chains.classes, len(division.train.classes)),
+        "judge agrees": by_class(answers(predict(judge, chains.images)), chains.classes, len(division.train.classes)),
         "frechet distance": frechet_distance(features(judge, chains.images), features(judge, real)),
         "nearest training image": float(away / usual),
     }

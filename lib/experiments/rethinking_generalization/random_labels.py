@@ -23,7 +23,7 @@ from lib.data.pixels import gaussian_pixels, random_pixels, shuffled_pixels, spa
 from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS
 from lib.training.batches import Batch
 from lib.training.device import derived_seed, prepare
-from lib.training.evaluate import error_rate, predict
+from lib.training.evaluate import answers, error_rate, predict
 from lib.training.history import Run
 from lib.training.hooks import every, measure
 from lib.training.loop import train
@@ -176,8 +176,8 @@ def note_test_errors(run: Run, images: Tensor, labels: TestLabels) -> None:
 
 def test_errors(net: nn.Module, images: Tensor, labels: TestLabels) -> dict[str, float]:
     """`<kind> test error` for every kind of labels, from one pass over the images."""
-    answers = predict(net, images).argmax(dim=1)  # (N,)
-    return {f"{kind} test error": (answers != wanted).double().mean().item() for kind, wanted in labels.items()}
+    found = answers(predict(net, images))  # (N,)
+    return {f"{kind} test error": (found != wanted).double().mean().item() for kind, wanted in labels.items()}
 
 
 def redrawn_labels(
