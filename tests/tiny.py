@@ -33,6 +33,7 @@ arxiv: "0000.00000"
 notebooks: {1: first, 2: second, 3: third}
 claims:
   C1:
+    name: A beats B
     statement: A beats B
     kind: direction
     notebook: 1

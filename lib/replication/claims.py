@@ -24,6 +24,7 @@ ONE_POINT = 0.01  # margin where the paper gives no effect, or says "same"
 ORDER_MARGIN = 0.5  # Kendall's tau
 PIECES = ("data", "net", "optimiser", "loss", "sampler", "selection", "evaluation")  # of a method, as tables list them
 FOLLOWS = ("paper", "code", "both", "otherwise")  # whom we follow in a piece
+LONGEST_NAME = 43  # letters of a claim's name
 STAND_IN = "fake:"  # prefix of a stand-in data set's name
 
 DRAWN = ("gaussian", "uniform", "rademacher", "blobs", "blobs-as-coded", "mixture")
@@ -150,6 +151,7 @@ class Claim:
     Attributes:
         id: As in the notebooks, `C1` or `F1b`.
         statement: The claim in our words.
+        name: The claim in three to six words, for lists and pictures.
         kind: One of `KINDS`.
         rule_kind: The rule applied: the kind, or for a qualitative claim with a scalar the kind it is judged as; None
             where it can only be shown.
@@ -177,6 +179,7 @@ class Claim:
     needs: tuple[str, ...]
     note: str = ""
     no_plateau: str = ""
+    name: str = ""
 
     def rule(self) -> dict[str, Any]:
         """Everything a verdict depends on, as plain JSON values; recorded results keep it, to tell when it changed."""
@@ -352,7 +355,7 @@ PAPER_KEYS = {"effect", "unit", "source", "unverified", "contradicts"}
 COMPARISON_KEYS = {"comparison", "order", "sign", "margin", "paper", "gate", "needs"}
 PART_KEYS = COMPARISON_KEYS | {"weight"}
 CLAIM_KEYS = COMPARISON_KEYS | {
-    *("statement", "kind", "notebook", "parts", "control", "quantities", "judged_as", "note", "plateau")
+    *("name", "statement", "kind", "notebook", "parts", "control", "quantities", "judged_as", "note", "plateau")
 }
 COMPARISONS = {"comparison", "order", "parts"}
 INTERVAL_KEYS = COMPARISONS | {"sign", "margin", "control", "plateau"}
@@ -365,7 +368,7 @@ def _claim(id: str, raw: Any, file: str, notebooks: Mapping[int, str]) -> Claim:
     where = f"{file}: claim {id}"
     if not re.fullmatch(r"[A-Z]\d+[a-z]?", id):
         raise ValueError(f"{where}: a claim's id is a letter and a number, like C1, F9 or C3b")
-    entry = _Entry(raw, where, CLAIM_KEYS, required={"statement", "kind", "notebook"})
+    entry = _Entry(raw, where, CLAIM_KEYS, required={"name", "statement", "kind", "notebook"})
     kind = entry.choice("kind", KINDS)
     rule_kind = _rule_kind(entry, kind)
     paper = _paper_effect(entry)
@@ -383,7 +386,18 @@ def _claim(id: str, raw: Any, file: str, notebooks: Mapping[int, str]) -> Claim:
         needs=_needs(entry),
         note=entry.text("note", ""),
         no_plateau=entry.text("plateau", "") if isinstance(entry.raw.get("plateau"), str) else "",
+        name=_name(entry),
     )
+
+
+def _name(entry: "_Entry") -> str:
+    """A name that fits beside a picture: three to six words."""
+    name = entry.text("name")
+    if not 3 <= len(name.split()) <= 6 or len(name) > LONGEST_NAME:
+        raise ValueError(
+            f"{entry.where}: name is three to six words of at most {LONGEST_NAME} letters together, found {name!r}"
+        )
+    return name
 
 
 def _rule_kind(entry: "_Entry", kind: str) -> str | None:

@@ -11,7 +11,7 @@ from lib.roots import repository
 
 PAPERS = sorted((repository() / "papers").glob("*/paper.yaml"))
 CITATION = {"title": "A title", "authors": ["A. Author"], "year": 2017, "venue": "ICLR", "arxiv": "1611.03530"}
-DIRECTION = {"statement": "A beats B", "kind": "direction", "notebook": 1, "comparison": ["a", "b"]}
+DIRECTION = {"name": "A beats B", "statement": "A beats B", "kind": "direction", "notebook": 1, "comparison": ["a", "b"]}
 EFFECT = {"effect": 0.8, "unit": "points", "source": "table 8"}
 DEVIATION = {
     **{"piece": "optimiser", "notebook": 1, "paper": "none", "code": "decay 1e-4", "follows": "code", "ours": "same"},
@@ -131,6 +131,8 @@ MISTAKES = [
     ({"notebook": ...}, "'notebook' is missing"),
     ({"notebook": 7}, "notebook 7 is not one of"),
     ({"statement": ""}, "'statement' must be text"),
+    ({"name": "beats"}, "three to six words of at most 43 letters together, found 'beats'"),
+    ({"name": "A beats B by a great many points"}, "three to six words"),
     ({"comparison": ["a"]}, r"comparison is \[A, B\]"),
     ({"comparison": [0.1, "a"]}, r"comparison is \[A, B\]"),
     ({"comparison": ["a", "a"]}, "with itself"),
