@@ -41,9 +41,19 @@ def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw) -> None:
     for (title, frame), place in zip(panels.items(), axes[0], strict=True):
         draw(frame, place)
         _entitle(place, title)
-    # The first panel is this run, whose numbers are compared by themselves; the others come from elsewhere.
-    recorded = hashlib.sha256("".join(frame.to_csv() for frame in list(panels.values())[1:]).encode()).hexdigest()
+    _on_one_scale(list(axes[0]))
+    # The last panel is this run, whose numbers are compared by themselves; the others come from elsewhere.
+    recorded = hashlib.sha256("".join(frame.to_csv() for frame in list(panels.values())[:-1]).encode()).hexdigest()
     show(figure, f"figure: {'; '.join(panels)}" + (f" ({recorded[:8]})" if len(panels) > 1 else ""))
+
+
+def _on_one_scale(places: list["Axes"]) -> None:
+    """Give panels of one quantity the same vertical range, so that heights can be compared across them."""
+    alike = len({(place.get_ylabel(), place.get_yscale()) for place in places}) == 1
+    if alike and not any(place.yaxis_inverted() or place.yaxis.have_units() for place in places):
+        low, high = zip(*(place.get_ylim() for place in places), strict=True)
+        for place in places:
+            place.set_ylim(min(low), max(high))
 
 
 def _entitle(axes: "Axes", title: str) -> None:

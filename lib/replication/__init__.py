@@ -1,5 +1,5 @@
 """The path from a notebook's parameters to a verdict, and the runner that walks it for many notebooks."""
 
-from lib.replication.experiment import Experiment, show, start
+from lib.replication.experiment import Experiment, in_short, show, start
 
-__all__ = ["Experiment", "show", "start"]
+__all__ = ["Experiment", "in_short", "show", "start"]

@@ -68,12 +68,16 @@ class PaperEffect:
         """The effect on the scale that is judged (points as fractions)."""
         return None if self.effect is None else self.effect * UNITS[self.unit]
 
-    @property
-    def text(self) -> str:
-        """The number as shown in tables: in brackets where it is from memory."""
+    def text(self, against: float = 0.0) -> str:
+        """The number as shown in tables: in brackets where it is from memory.
+
+        Where the rule compares a quantity with the number `against` (on the judged scale), it is the quantity itself
+        that is shown, as it is of ours: 86.2 points, not the 56.2 that it exceeds 30 by.
+        """
         if self.effect is None:
             return "no number"
-        number = f"{self.effect:g}" if self.unit in ("fraction", "ratio", "score") else f"{self.effect:g} {self.unit}"
+        value = f"{self.effect + against / UNITS[self.unit]:.5g}"
+        number = value if self.unit in ("fraction", "ratio", "score") else f"{value} {self.unit}"
         return f"[{number}]" if self.unverified else f"{number} (against its statement)" if self.contradicts else number
 
 
@@ -134,6 +138,12 @@ class Part:
     def quantity(self, name: str) -> str:
         """The name under which this part's values of a quantity are given."""
         return name if self.name is None else f"{name}/{self.name}"
+
+    @property
+    def against(self) -> float:
+        """The number that A is compared with; 0 where B is a quantity too."""
+        second = self.compared[1]
+        return float(second) if len(self.compared) == 2 and not isinstance(second, str) else 0.0
 
     def rule_text(self, rule: str | None) -> str:
         """What is compared, in words and signs."""
@@ -208,11 +218,23 @@ class Claim:
 
     def paper_text(self) -> str:
         """The paper's number with its source as a table shows it; part by part where the parts have their own."""
-        papers = {part.name: part.paper for part in self.parts}
-        own = {name: paper.text for name, paper in papers.items() if paper is not None and paper != self.paper}
-        if own:
+        return (
+            f"{self.paper_number()} ({self.paper.source})"
+            if self.paper and not self._own_papers()
+            else self.paper_number()
+        )
+
+    def paper_number(self) -> str:
+        """The paper's number alone; part by part where the parts have their own."""
+        if own := self._own_papers():
             return "; ".join(f"{name}: {text}" for name, text in own.items())
-        return "no number" if self.paper is None else f"{self.paper.text} ({self.paper.source})"
+        against = self.parts[0].against if self.parts else 0.0
+        return "no number" if self.paper is None else self.paper.text(against)
+
+    def _own_papers(self) -> dict[str | None, str]:
+        """Part -> the paper's number for it, of the parts that have one of their own."""
+        own = [part for part in self.parts if part.paper is not None and part.paper != self.paper]
+        return {part.name: part.paper.text(part.against) for part in own if part.paper is not None}
 
 
 def _part_rule(part: Part) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """What a notebook calls: `start`, then arms, exhibits, verdicts, and `finish`.
 
+replication.in_short("rethinking-generalization", 3)                    # what is recorded, before anything runs
 experiment = replication.start("rethinking-generalization", 3)
 runs = experiment.run(arm, dataset=dataset, device=experiment.device)   # one value per seed, kept as artefacts
 nets = experiment.artefacts(train, dataset=dataset)                     # the same, handed on: one artefact per seed
 runs = experiment.run(arm, net=nets)                                    # and each seed's arm gets its own net
-experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})   # paper | gpu | laptop | this run
-experiment.figure("figure-1", plots.draw, frame)                        # this run beside the largest recorded
+experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})   # recorded, the paper's numbers; this run
+experiment.figure("figure-1", plots.draw, frame)                        # the largest recorded beside this run
 experiment.deviations()                                                 # paper | released code | here, piece by piece
 experiment.judge(values)                                                # this run's verdicts, as text
 experiment.evidence()                                                   # every tier's verdicts, with intervals
@@ -15,7 +16,6 @@ experiment.finish()                                                     # cost; 
 import inspect
 import os
 import re
-import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING, Any
 
 from lib.instruction_set import unlike_others
 from lib.replication import provenance
-from lib.replication.claims import Claim, Paper, read_paper
+from lib.replication.claims import Claim, Paper, read_paper, stands_in
+from lib.replication.forest import forest_frame
+from lib.replication.in_short import in_short as claims_in_short
 from lib.replication.notebooks import Notebook, find_notebook
 from lib.replication.parameters import (
     Parameters,
@@ -44,7 +46,7 @@ from lib.replication.results import (
     write_result,
 )
 from lib.replication.session import executed_parameters
-from lib.replication.tables import comparison, cost, deviations, evidence, literature, tidy
+from lib.replication.tables import comparison, cost, deviations, evidence, folded, literature, tidy, verdicts_in
 from lib.replication.verdicts import NOT_TESTABLE, NotMeasured, Verdict, judge
 from lib.roots import repository
 
@@ -73,6 +75,11 @@ def start(paper: str, notebook: int) -> "Experiment":
     experiment = Experiment(found, parameters, tier_parameters(found, parameters["tier"], defaults))
     experiment.announce()
     return experiment
+
+
+def in_short(paper: str, notebook: int) -> None:
+    """Show what is recorded about each claim of a notebook: the verdict, our number, the paper's; nothing is run."""
+    _display_markdown(claims_in_short(find_notebook(repository(), paper, notebook)))
 
 
 def show(function: Callable[..., Any]) -> None:
@@ -172,7 +179,7 @@ class Experiment:
         _display_markdown(literature(self.paper.exhibits[exhibit]))
 
     def figure(self, exhibit: str, draw: Callable[..., None], frame: Any, *, seeds: int | None = None) -> None:
-        """Draw `frame` with `draw(frame, axes)`: this run, and beside it the largest recorded tier.
+        """Draw `frame` with `draw(frame, axes)`: the largest recorded tier, and beside it this run.
 
         The frame is kept in the result, so that the same function can draw the recorded figure later. `seeds` is how
         many the figure shows, where it does not show all.
@@ -183,12 +190,11 @@ class Experiment:
 
         self.exhibits[exhibit] = frame.to_dict("list")
         here = _caption(self.tier, self.parameters, seeds)
-        panels = {here: frame}
-        kept = largest_recorded(self.notebook)
+        panels, kept = {}, largest_recorded(self.notebook)
         if kept and exhibit in kept["exhibits"] and self.tier != kept["tier"]:
             there = _caption(kept["tier"], kept["parameters"], seeds)
             panels[f"recorded: {there}"] = pd.DataFrame(kept["exhibits"][exhibit])
-        plots.side_by_side(panels, draw)
+        plots.side_by_side({**panels, f"this run: {here}" if panels else here: frame}, draw)
         if RESULT_VARIABLE in os.environ:
             folder = Path(os.environ[RESULT_VARIABLE]).parent / "figures"
             plots.save_svg(folder / f"{exhibit}.svg", here, draw, frame)
@@ -202,9 +208,10 @@ class Experiment:
         self.values = {name: [float(value) for value in per_seed] for name, per_seed in values.items()}
         claims = [claim for claim in self.paper.claims.values() if claim.notebook == self.notebook.number]
         self.verdicts = {claim.id: self._judge(claim) for claim in claims}
+        small = " come with the package: what follows is no evidence" if any(map(stands_in, self.datasets)) else ""
+        print(f"This run, {self.tier}: {', '.join(self.datasets)}{small}.")
         for claim in claims:
-            statement = textwrap.shorten(claim.statement, 76, placeholder=" …")
-            print(f"{claim.id:4} {self.verdicts[claim.id].status:26} {statement}")
+            print(f"{claim.id:4} {self.verdicts[claim.id].status:26} {claim.name}")
         if self.changed:
             print("(a custom run: these are not verdicts of a tier)")
 
@@ -218,8 +225,16 @@ class Experiment:
             return Verdict(claim.id, NOT_TESTABLE, str(fault), paper=claim.paper)
 
     def evidence(self) -> None:
-        """Show every claim of this notebook with its rule, the paper's number and the verdict of each tier."""
-        _display_markdown(evidence(self.paper, self.verdicts, self.tier, self._recorded()))
+        """Draw every claim of this notebook with its parts and controls, recorded tiers beside this run.
+
+        Folded away beneath: the rules, the paper's numbers, and every verdict in words.
+        """
+        from lib.plots.forest import show_forest
+
+        runs = {f"recorded at {tier}": verdicts_in(result) for tier, result in self._recorded().items()}
+        show_forest(forest_frame(self.paper, {**runs, f"this run ({self.tier})": self.verdicts}))
+        table = evidence(self.paper, self.verdicts, self.tier, self._recorded())
+        _display_markdown(folded("The rules, the paper's numbers, and every verdict in words", table))
 
     def deviations(self) -> None:
         """Show piece by piece where this notebook, the paper and its released code differ, and what that changes."""

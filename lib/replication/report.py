@@ -11,7 +11,7 @@ from lib.replication.keys import job_key
 from lib.replication.notebooks import PAPERS, Notebook, all_notebooks
 from lib.replication.parameters import TIERS, ParameterError, tier_parameters
 from lib.replication.results import Result, read_result, recorded_results, result_path
-from lib.replication.tables import deviations, markdown
+from lib.replication.tables import deviations, folded, markdown
 from lib.replication.verdicts import Headline, Verdict, expected_false_reproduced, headline
 from lib.roots import repository
 
@@ -95,7 +95,7 @@ def claims_table(tree: Path, name: str) -> str:
     parts = [markdown(["claim", "verdict", "the paper", *tiers], measured)] if measured else []
     if waiting:
         told = f"{len(waiting)} claims that no notebook measures yet"
-        parts.append(_folded(told, markdown(["claim", "the paper"], waiting)))
+        parts.append(folded(told, markdown(["claim", "the paper"], waiting)))
     return "\n\n".join(parts)
 
 
@@ -108,11 +108,6 @@ def _in_column(verdicts: dict[str, Verdict], tier: str) -> str:
         return "–"
     verdict = verdicts[tier]
     return f"{verdict.label} (stand-in data)" if verdict.stand_in else verdict.text()
-
-
-def _folded(summary: str, text: str) -> str:
-    """Markdown that a page shows on demand."""
-    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def verdicts_of(claim: Claim, results: dict[int, dict[str, Result]]) -> dict[str, Verdict]:
@@ -142,7 +137,7 @@ def deviations_table(tree: Path, name: str) -> str:
         return "None are listed."
     measured = sum(bool(entry.effect) for entry in entries)
     told = f"{len(entries)} deviations, piece by piece; the effect of {measured} is measured"
-    return _folded(told, deviations(entries, numbered=True))
+    return folded(told, deviations(entries, numbered=True))
 
 
 def figures_list(tree: Path, name: str) -> str:

@@ -60,25 +60,33 @@ def number(value: float) -> str:
 def comparison(
     exhibit: Exhibit, this_run: Tidy, datasets: Sequence[str], recorded: dict[str, Tidy], *, percent: bool
 ) -> str:
-    """One line per row and column of the exhibit: the paper, the recorded tiers (largest first), this run on its data.
+    """The exhibit as the largest recorded tier has it; the other tiers and this run are folded away beneath.
 
-    An exhibit of our own, for which the paper has no numbers, has no column for it.
+    Rows are what is compared, columns what was measured; where the paper has a number it stands beneath ours.
     """
-    columns = {tier: _cells(values, percent) for tier, values in recorded.items() if values}
-    columns[f"this run ({', '.join(datasets)})"] = _cells(this_run, percent)
-    places = list(dict.fromkeys(place for cells in reversed(columns.values()) for place in cells))
-    if exhibit.values:
-        columns = {"paper": {place: exhibit.shown(*place) or "–" for place in places}} | columns
-    lines = [[*_label(place, before), *(cells.get(place, "–") for cells in columns.values())]
-             for before, place in zip([None, *places], places, strict=False)]  # fmt: skip
+    runs = {f"recorded at {tier}": values for tier, values in recorded.items() if values}
+    runs[f"this run ({', '.join(datasets)})"] = this_run
+    (first, shown), *others = ((told, _grid(exhibit, _cells(values, percent))) for told, values in runs.items())
     unit = ", per cent" if percent else ""
-    return f"**{exhibit.title}**{unit}\n\n{markdown(['', '', *columns], lines)}"
+    return "\n\n".join([f"**{exhibit.title}**{unit}; {first}", shown, *(folded(*other) for other in others)])
 
 
-def _label(place: tuple[str, str], before: tuple[str, str] | None) -> tuple[str, str]:
-    """Row and column of a line; the row only where it is new."""
-    row, column = place
-    return ("" if before and before[0] == row else f"**{row}**", column)
+def _grid(exhibit: Exhibit, cells: Cells) -> str:
+    """A row for each thing compared, a column for each quantity."""
+    rows, columns = (list(dict.fromkeys(place[axis] for place in cells)) for axis in (0, 1))
+    lines = [[f"**{row}**", *(_beside(cells.get((row, column)), exhibit.shown(row, column)) for column in columns)]
+             for row in rows]  # fmt: skip
+    return markdown(["", *columns], lines)
+
+
+def _beside(ours: str | None, paper: str) -> str:
+    """Our number, and the paper's where it has one."""
+    return "–" if ours is None else f"{ours}<br>*paper: {paper}*" if paper else ours
+
+
+def folded(summary: str, text: str) -> str:
+    """Markdown that a page shows on demand."""
+    return f"<details>\n<summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 def _cells(values: Tidy, percent: bool) -> Cells:
@@ -97,22 +105,25 @@ def literature(exhibit: Exhibit) -> str:
 
 
 def evidence(paper: Paper, verdicts: dict[str, Verdict], tier: str, recorded: dict[str, Result]) -> str:
-    """Every claim of a notebook: its rule, the paper's number, this run's verdict and that of each recorded tier.
+    """Every claim of a notebook: its rule, the paper's number, the verdict of each recorded tier and this run's.
 
     Parts of a claim and its controls are lines beneath it.
     """
-    columns = {f"this run ({tier})": verdicts}
-    for other, result in recorded.items():
-        kept = {name: Verdict.from_dict(claim["verdict"]) for name, claim in result["claims"].items()}
-        columns[f"recorded ({other})"] = kept
+    columns = {f"recorded ({other})": verdicts_in(result) for other, result in recorded.items()}
+    columns[f"this run ({tier})"] = verdicts
     lines = []
     for name in verdicts:
         claim = paper.claims[name]
         # An identity's text names each of its quantities already.
         shown = Verdict.text if claim.kind == "identity" else _with_rows
         cells = [shown(column[name]) if name in column else "–" for column in columns.values()]
-        lines.append([f"**{name}**", claim.paper_text(), claim.rule_text(), *cells])
+        lines.append([f"**{name}** {claim.name}", claim.paper_text(), claim.rule_text(), *cells])
     return markdown(["claim", "the paper", "rule", *columns], lines)
+
+
+def verdicts_in(result: Result) -> dict[str, Verdict]:
+    """Claim -> its verdict in a result."""
+    return {name: Verdict.from_dict(claim["verdict"]) for name, claim in result["claims"].items()}
 
 
 HERE = dict(zip(FOLLOWS, ("as the paper", "as the code", "both, measured", "otherwise"), strict=True))

@@ -103,16 +103,30 @@ class Verdict:
             return ""
         if self.low is None or self.high is None:
             return f"largest error {self.mean:.3g}, tolerance {self.margin:g}"
+        margin = self.margin / UNITS.get(self.unit, 1.0)
+        return f"{self.number()}, margin {margin:.2g}, {_seeds(self.seeds)}"
+
+    def number(self) -> str:
+        """`0.998 [0.996, 1.000]`: mean and interval of A - B in the paper's unit, A itself where B is a number."""
+        if self.mean is None or self.margin is None or self.low is None or self.high is None:
+            return ""
         scale = UNITS.get(self.unit, 1.0)
-        margin = self.margin / scale
-        decimals = max(0, 1 - math.floor(math.log10(margin)))  # two digits of the margin
+        decimals = max(0, 1 - math.floor(math.log10(self.margin / scale)))  # two digits of the margin
         bounds = sorted(self._displayed(value) / scale for value in (self.low, self.high))
         mean, low, high = (_rounded(value, decimals) for value in (self._displayed(self.mean) / scale, *bounds))
         unit = f" {self.unit}" if self.unit not in ("fraction", "ratio", "score") else ""
-        return f"{mean} [{low}, {high}]{unit}, margin {margin:.2g}, {_seeds(self.seeds)}"
+        return f"{mean} [{low}, {high}]{unit}"
+
+    def measured(self) -> str:
+        """What a reader compares with the paper: the number, part by part where only margins could be averaged."""
+        if self.unit != "margins":
+            return self.number()
+        parts = {part.name.partition("/")[2]: part.number() for part in self.parts}
+        return "; ".join(f"{name}: {number}" for name, number in parts.items() if number)
 
     def _displayed(self, effect: float) -> float:
-        return effect if self.against is None else self.against + self.sign * effect
+        """A - B, before the claim's sign, as the paper's number is; A where B is a number."""
+        return (self.against or 0.0) + self.sign * effect
 
     def text(self) -> str:
         """Status, figures and reason, without the claim's id."""

@@ -28,11 +28,13 @@ def draw(frame, axes):
 def test_a_figure_is_stored_in_few_colours_and_says_what_it_shows(displayed):
     frame = pd.DataFrame({"x": [0, 1], "y": [0, 1]})
     panels.side_by_side({"reduced": frame}, draw)
-    panels.side_by_side({"reduced": frame, "recorded: laptop": frame}, draw)
-    panels.side_by_side({"reduced": frame, "recorded: laptop": frame.assign(y=2)}, draw)
-    alone, two, other = (bundle["text/plain"] for bundle in displayed)
-    assert alone == "figure: reduced" and two.startswith("figure: reduced; recorded: laptop (")
+    panels.side_by_side({"recorded: laptop": frame, "reduced": frame}, draw)
+    panels.side_by_side({"recorded: laptop": frame.assign(y=2), "reduced": frame}, draw)
+    panels.side_by_side({"recorded: laptop": frame, "reduced": frame.assign(y=2)}, draw)
+    alone, two, other, same = (bundle["text/plain"] for bundle in displayed)
+    assert alone == "figure: reduced" and two.startswith("figure: recorded: laptop; reduced (")
     assert other != two  # the recorded numbers changed, so the picture is another
+    assert same == two  # this run's numbers are compared by themselves
     pictures = [Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) for bundle in displayed]
     assert pictures[1].width > 1.8 * pictures[0].width
     assert all(len(picture.getcolors() or []) in range(2, panels.COLOURS + 1) for picture in pictures)
@@ -65,3 +67,14 @@ def test_long_titles_do_not_run_into_each_other(displayed, monkeypatch):
     left, right = (axes.title.get_window_extent() for axes in figures[0].axes)
     assert left.x1 < right.x0 and left.x0 > 0
     plt.close(figures[0])
+
+
+def test_panels_of_one_quantity_have_one_scale_and_names_are_left_alone(monkeypatch, displayed):
+    ranges: list[tuple[tuple[float, float], ...]] = []
+    monkeypatch.setattr(panels, "show", lambda figure, about: ranges.append(tuple(a.get_ylim() for a in figure.axes)))
+    low, high = pd.DataFrame({"x": [0, 1], "y": [0.0, 1.0]}), pd.DataFrame({"x": [0, 1], "y": [5.0, 9.0]})
+    panels.side_by_side({"recorded: laptop": low, "reduced": high}, draw)
+    panels.side_by_side({"a": low.assign(y=["cat", "dog"]), "b": high.assign(y=["dog", "fox"])}, draw)
+    together, names = ranges
+    assert together[0] == together[1] and together[0][0] <= 0 and together[0][1] >= 9
+    assert names[0] == names[1]  # two names each, in their own order

@@ -11,7 +11,10 @@ from lib.roots import repository
 
 PAPERS = sorted((repository() / "papers").glob("*/paper.yaml"))
 CITATION = {"title": "A title", "authors": ["A. Author"], "year": 2017, "venue": "ICLR", "arxiv": "1611.03530"}
-DIRECTION = {"name": "A beats B", "statement": "A beats B", "kind": "direction", "notebook": 1, "comparison": ["a", "b"]}
+DIRECTION = {
+    **{"name": "A beats B", "statement": "A beats B"},
+    **{"kind": "direction", "notebook": 1, "comparison": ["a", "b"]},
+}
 EFFECT = {"effect": 0.8, "unit": "points", "source": "table 8"}
 DEVIATION = {
     **{"piece": "optimiser", "notebook": 1, "paper": "none", "code": "decay 1e-4", "follows": "code", "ours": "same"},
@@ -361,3 +364,16 @@ def test_a_claim_may_say_why_no_plateau_is_asked(tmp_path: Path):
         read_claim(tmp_path, plateau=[])
     with pytest.raises(ValueError, match="say in words why no plateau is asked"):
         read_claim(tmp_path, kind="order", comparison=..., order=["a", "b", "c"], plateau=["gain of a"])
+
+
+def test_where_a_number_is_compared_with_the_papers_own_quantity_is_shown(tmp_path):
+    """86.2 points are accepted, which exceeds 30 by 56.2: beside our 81 belongs the first."""
+    paper = {"effect": 56.2, "unit": "points", "source": "table 1"}
+    claim = read_claim(tmp_path, comparison=["a", 0.3], paper=paper, margin=0.1)
+    assert claim.paper_text() == "86.2 points (table 1)" and claim.paper_number() == "86.2 points"
+    both = {
+        "x": {"paper": paper},
+        "y": {"paper": {**paper, "effect": -3.036, "unit": "ratio"}, "comparison": ["a", 5.0]},
+    }
+    parts = read_claim(tmp_path, comparison=["a", 0.3], parts=both, margin=0.1, sign=-1)
+    assert parts.paper_number() == "x: 86.2 points; y: 1.964"

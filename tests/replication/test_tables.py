@@ -3,7 +3,7 @@
 from typing import Any
 
 from lib.replication.claims import Deviation, Exhibit
-from lib.replication.tables import cost, deviations, literature
+from lib.replication.tables import comparison, cost, deviations, literature, tidy
 
 
 def test_a_table_of_costs_has_one_line_for_each_arm():
@@ -48,3 +48,30 @@ def test_deviations_stand_piece_by_piece_with_what_is_done_here_and_what_it_chan
     assert numbered[0] == f"| piece | notebook {head}"
     assert numbered[2].startswith("| **optimiser**: weight decay | 1, 2 | unknown |")
     assert numbered[3].startswith("| **evaluation**: bins | – | 20 |")
+
+
+def test_a_table_shows_what_is_recorded_and_folds_this_run_away():
+    """Rows are what is compared, columns what was measured, and the paper's number stands beneath ours."""
+    exhibit = Exhibit("t", "Two nets", 1, {"net": {"accuracy": 57.4, "error": None}}, frozenset())
+    recorded = {"laptop": tidy({"net": {"accuracy": [0.5], "error": [0.25]}, "twin": {"error": [0.5]}})}
+    here = tidy({"net": {"accuracy": [1.0]}})
+    text = comparison(exhibit, here, ["digits"], recorded, percent=True)
+    assert text.splitlines() == [
+        "**Two nets**, per cent; recorded at laptop",
+        "",
+        "|  | accuracy | error |",
+        "| --- | --- | --- |",
+        "| **net** | 50<br>*paper: 57.4* | 25 |",
+        "| **twin** | – | 50 |",
+        "",
+        "<details>",
+        "<summary>this run (digits)</summary>",
+        "",
+        "|  | accuracy |",
+        "| --- | --- |",
+        "| **net** | 100<br>*paper: 57.4* |",
+        "",
+        "</details>",
+    ]
+    alone = comparison(exhibit, here, ["digits"], {"laptop": {}}, percent=True)
+    assert alone.startswith("**Two nets**, per cent; this run (digits)\n") and "<details>" not in alone

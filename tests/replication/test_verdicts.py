@@ -581,3 +581,13 @@ def test_gates_behind_a_closed_one_may_speak_of_what_was_not_run():
     values = {"a": [0.5] * 3, "b": [0.0] * 3, "larger nets trained": [0.0] * 3}
     verdict = judge(claim("direction", gates=(closed, unmeasured)), values, {"mnist"})
     assert verdict.reason == "larger nets trained is 0, wanted at least 1"
+
+
+def test_a_number_is_shown_as_the_paper_shows_it_whatever_the_claims_sign():
+    """An error that falls by 4 points is -4 here and there; A itself where it is compared with a number."""
+    fell = Verdict("C1", "reproduced", mean=0.04, low=0.03, high=0.05, margin=0.01, seeds=3, unit="points", sign=-1)
+    assert fell.number() == "-4.0 [-5.0, -3.0] points" and fell.figures().startswith(
+        "-4.0 [-5.0, -3.0] points, margin 1"
+    )
+    factor = Verdict("C6", "reproduced", mean=3.8, low=3.6, high=4.0, margin=0.5, seeds=3, sign=-1, against=5.0)
+    assert factor.number() == factor.measured() == "1.20 [1.00, 1.40]"
