@@ -371,9 +371,7 @@ def test_where_a_number_is_compared_with_the_papers_own_quantity_is_shown(tmp_pa
     paper = {"effect": 56.2, "unit": "points", "source": "table 1"}
     claim = read_claim(tmp_path, comparison=["a", 0.3], paper=paper, margin=0.1)
     assert claim.paper_text() == "86.2 points (table 1)" and claim.paper_number() == "86.2 points"
-    both = {
-        "x": {"paper": paper},
-        "y": {"paper": {**paper, "effect": -3.036, "unit": "ratio"}, "comparison": ["a", 5.0]},
-    }
-    parts = read_claim(tmp_path, comparison=["a", 0.3], parts=both, margin=0.1, sign=-1)
-    assert parts.paper_number() == "x: 86.2 points; y: 1.964"
+    ratio = {"effect": -3.036, "unit": "ratio", "source": "figure 1b"}
+    both = {"x": {"paper": ratio}, "y": {"paper": {**ratio, "effect": -1.4}}}
+    parts = read_claim(tmp_path, comparison=["a", 5.0], parts=both, margin=0.5, sign=-1)
+    assert parts.paper_number() == "x: 1.964; y: 3.6"
