@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+SCALE = (
+    "effect / smallest effect that matters, as claimed to the right\n"
+    "(an effect: beyond 1; no difference: within the band; no loss: right of −1)"
+)
 ROW, WIDTH = 0.23, 8.0  # inches for a line, and for the picture
 UNTESTED = "#949494"
 PREFIX = {"claim": "", "part": "", "control": "with "}
@@ -31,7 +35,8 @@ def forest(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.axvspan(-1, 1, color="0.93", zorder=0)
     axes.set_xscale("symlog", linthresh=1, linscale=0.7)
     lines = frame.drop_duplicates("line")
-    axes.set(xlim=(-LIMIT, LIMIT), ylim=(len(lines) - 0.4, -0.6), xlabel="effect in margins, as claimed to the right")
+    axes.set(xlim=(-LIMIT, LIMIT), ylim=(len(lines) - 0.4, -0.6), xlabel=SCALE)
+    axes.xaxis.label.set_size(9)
     axes.set_xticks([-10, -1, 0, 1, 10], ["−10", "−1", "0", "1", "10"], fontsize=9)
     labels = [textwrap.shorten(PREFIX[level] + label, LABEL, placeholder=" …")
               for level, label in zip(lines["level"], lines["label"], strict=True)]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Results at a glance: for every claim with a verdict, its effect in units of its margin, one panel a paper."""
+"""Results at a glance: for every claim with a verdict, its effect in units of its margin, a panel for each paper."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,14 +25,14 @@ MEANINGS = {
     "identity": "an identity: error up to 1",
 }
 LIMIT = 30.0  # margins; what lies further out is drawn at the edge
-ROW, WIDTH = 0.21, 2.7  # inches for each claim, and for each panel
-LEGEND = 9.0  # inches that the legend needs
+ROW, WIDTH = 0.2, 8.6  # inches for each claim, and for the picture
+GAP = 2.2  # claims' worth of room for the title of a panel
 
 
-def claims_of_a_paper(frame: "pd.DataFrame", axes: "Axes", rows: int) -> None:
-    """One paper's claims from top to bottom, each with its 90 % interval; `rows` is the room for them.
+def claims_of_a_paper(frame: "pd.DataFrame", axes: "Axes") -> None:
+    """One paper's claims from top to bottom, each with its 90 % interval.
 
-    Columns: claim, shape, status, effect, low, high; the last three in margins, low and high NaN for identities.
+    Columns: claim, name, shape, status, effect, low, high; the last three in margins, low and high NaN for identities.
     """
     inside = frame.assign(**{name: frame[name].clip(-LIMIT, LIMIT) for name in ("effect", "low", "high")})
     for place, row in enumerate(inside.to_dict("records")):
@@ -42,9 +42,12 @@ def claims_of_a_paper(frame: "pd.DataFrame", axes: "Axes", rows: int) -> None:
     axes.axvline(0, color="0.25", lw=0.8)
     axes.axvspan(-1, 1, color="0.93", zorder=0)
     axes.set_xscale("symlog", linthresh=1, linscale=0.7)
-    axes.set(xlim=(-LIMIT, LIMIT), ylim=(rows - 0.4, -0.6))
+    axes.set(xlim=(-LIMIT, LIMIT), ylim=(len(frame) - 0.4, -0.6))
     axes.set_xticks([-10, -1, 0, 1, 10], ["−10", "−1", "0", "1", "10"], fontsize=8)
-    axes.set_yticks(range(len(frame)), list(frame["claim"]), fontsize=8)
+    axes.set_yticks(
+        range(len(frame)), [f"{name}  {claim}" for claim, name in zip(frame["claim"], frame["name"], strict=True)]
+    )
+    axes.tick_params(axis="y", labelsize=8)
     axes.minorticks_off()
     axes.grid(axis="y", visible=False)
 
@@ -58,13 +61,14 @@ def results_at_a_glance(frame: "pd.DataFrame", path: Path, key: str) -> None:
 
     theme()
     papers = list(frame["paper"].unique())
-    rows = frame.groupby("paper").size().max()
+    rows = [int((frame["paper"] == name).sum()) for name in papers]
     with plt.rc_context({"svg.hashsalt": "five-papers", "svg.fonttype": "none"}):
-        size = (max(WIDTH * len(papers), LEGEND), ROW * rows + 1.5)
-        figure, places = plt.subplots(1, len(papers), figsize=size, squeeze=False, layout="constrained")
-        for name, axes in zip(papers, places[0], strict=True):
-            claims_of_a_paper(frame[frame["paper"] == name], axes, rows)
-            axes.set_title(name, fontsize=9)
+        size = (WIDTH, ROW * (sum(rows) + GAP * len(rows)) + 1.2)
+        places = {"figsize": size, "squeeze": False, "layout": "constrained", "sharex": True}
+        figure, panels = plt.subplots(len(papers), 1, height_ratios=rows, **places)
+        for name, axes in zip(papers, panels[:, 0], strict=True):
+            claims_of_a_paper(frame[frame["paper"] == name], axes)
+            axes.set_title(name, fontsize=9, loc="left", fontweight="bold")
         figure.supxlabel("effect / smallest effect that matters, with its 90 % interval over seeds", fontsize=9)
         figure.legend(handles=_legend(frame), loc="outside upper center", ncols=4, fontsize=8, frameon=False)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Verdicts as the lines of a forest plot."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from lib.replication.claims import Paper
@@ -42,6 +43,12 @@ def _lines(label: str, verdict: Verdict) -> list[Line]:
 
 def _line(label: str, level: str, verdict: Verdict) -> Line:
     """Mean and bounds in margins; of an identity, each error in units of its tolerance."""
-    scale = verdict.margin or float("nan")
-    mean, low, high = (None if v is None else v / scale for v in (verdict.mean, verdict.low, verdict.high))
+    mean, low, high = (_in_margins(value, verdict.margin) for value in (verdict.mean, verdict.low, verdict.high))
     return {"label": label, "level": level, "status": verdict.status, "mean": mean, "low": low, "high": high}
+
+
+def _in_margins(value: float | None, margin: float | None) -> float | None:
+    """A value in margins; where no error at all is allowed, 0 is 0 and everything else out of bounds."""
+    if value is None or margin is None:
+        return None
+    return value / margin if margin else math.copysign(math.inf, value) if value else 0.0

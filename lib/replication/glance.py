@@ -20,8 +20,8 @@ def picture(tree: Path) -> Path:
 
 
 def glance_rows(tree: Path) -> list[dict[str, Any]]:
-    """A row for each claim whose headline has a mean: paper, claim, shape, status, effect, low, high (in margins)."""
-    rows = []
+    """A row for each claim whose headline has a mean: paper, claim, name, shape, status, effect, low, high."""
+    rows = []  # the last three in margins
     for name in (name for name in PAPERS if (tree / "papers" / name / "paper.yaml").exists()):
         results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
         for claim in read_paper(tree / "papers" / name).claims.values():
@@ -29,7 +29,7 @@ def glance_rows(tree: Path) -> list[dict[str, Any]]:
             place = in_margins(verdict) if verdict else None
             if verdict and place:
                 shape = SHAPE_OF_RULE.get(claim.rule_kind or "", "effect")
-                about = {"paper": name, "claim": claim.id, "shape": shape, "status": verdict.status}
+                about = {"paper": name, "claim": claim.id, "name": claim.name, "shape": shape, "status": verdict.status}
                 rows.append(about | dict(zip(("effect", "low", "high"), place, strict=True)))
     return rows
 

@@ -14,11 +14,11 @@ from lib.roots import repository
 
 
 def frame() -> pd.DataFrame:
-    columns = ["paper", "claim", "shape", "status", "effect", "low", "high"]
+    columns = ["paper", "claim", "name", "shape", "status", "effect", "low", "high"]
     rows = [
-        ("a", "C1", "effect", "reproduced", 3.0, 2.0, 4.0),
-        ("a", "C2", "identity", "reproduced", 0.1, math.nan, math.nan),
-        ("b", "C1", "equal", "reversed", -99.0, -200.0, -9.0),
+        ("a", "C1", "students beat teachers", "effect", "reproduced", 3.0, 2.0, 4.0),
+        ("a", "C2", "weights are enough", "identity", "reproduced", 0.1, math.nan, math.nan),
+        ("b", "C1", "accuracy stays equal", "equal", "reversed", -99.0, -200.0, -9.0),
     ]
     return pd.DataFrame(rows, columns=columns)
 
@@ -39,7 +39,9 @@ def test_rows_are_the_headlines_in_units_of_their_margins():
 def test_the_picture_has_a_panel_for_each_paper_and_a_line_for_each_claim(tmp_path):
     results_at_a_glance(frame(), tmp_path / "a.svg", "results 0")
     text = (tmp_path / "a.svg").read_text()
-    assert re.findall(r">(C\d)<", text) == ["C1", "C2", "C1"]
+    assert re.findall(r">([a-z ]+)  (C\d)<", text) == [
+        (n, c) for n, c in zip(frame()["name"], frame()["claim"], strict=True)
+    ]
     for word in ("reproduced", "reversed", "no difference: within ±1", "results 0"):
         assert word in text
     assert "nan" not in text.lower()
