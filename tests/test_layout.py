@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from lib.replication.claims import read_paper
 from lib.replication.experiment import Experiment
+from lib.replication.in_short import in_short
 from lib.replication.notebooks import PAPERS, all_notebooks
 from lib.replication.parameters import TIERS, tier_parameters
 from lib.replication.report import stale
@@ -153,6 +154,24 @@ def test_every_exhibit_and_claim_of_a_notebook_is_on_its_page(notebook):
     for claim in paper.claims.values():
         if claim.notebook == notebook.number:
             assert claim.id in words, f"{claim.id} is not named on the page"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
+def test_the_answer_comes_before_any_setting(notebook):
+    """Title, question, a few sentences on what came out, a line for each claim, and where to read on."""
+    title, call, claims, parameters = notebook.cells[:4]
+    text = "".join(title["source"])
+    assert text.startswith("# ") and "**The question.**" in text
+    answer = text.partition("**In short.** ")[2]
+    assert 3 <= len(re.findall(r"[.!?](?= [A-Z0-9*]|$)", answer)) <= 7, "three to a few sentences"
+    assert f'replication.in_short("{notebook.paper}", {notebook.number})' in "".join(call["source"])
+    shown = json.dumps(call["outputs"])
+    for claim in read_paper(notebook.path.parent).claims.values():
+        assert claim.notebook != notebook.number or f"**{claim.id}** {claim.name}" in shown.replace("\\\\|", "|")
+    assert in_short(notebook) == "".join(call["outputs"][0]["data"]["text/markdown"]), "run `make notebooks`"
+    for link in ("(../README.md)", "(README.md)", "(paper.yaml)", "(https://"):
+        assert link in "".join(claims["source"])
+    assert parameters["metadata"]["tags"] == ["parameters"]
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda n: n.name)
