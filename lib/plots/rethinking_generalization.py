@@ -2,9 +2,9 @@
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lib.plots.panels import show, theme
+from lib.plots.panels import half_width, show, theme
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,16 +87,15 @@ def test_errors(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 
 def _against_p(frame: "pd.DataFrame", quantity: str, axes: "Axes") -> None:
-    """This run's means over seeds with the smallest and largest seed as a bar; the paper's numbers dashed and thin."""
+    """Means over seeds, each with its 90 % interval; the paper's numbers dashed and thin."""
     ours, paper = frame[frame["source"] == "this run"], frame[frame["source"] == "paper"]
     learners = [name.removesuffix(CORRUPTED) for name in [*ours["name"], *paper["name"]]]
     colours = _colours(learners)
     for name, lines in ours.groupby("name", sort=False):
-        seeds = lines.groupby("p")[quantity].agg(["mean", "min", "max"])
-        bars = [seeds["mean"] - seeds["min"], seeds["max"] - seeds["mean"]]
+        seeds = lines.groupby("p")[quantity]
+        means, bars = seeds.mean(), seeds.apply(half_width)
         marker = "s" if str(name).endswith(CORRUPTED) else "o"
         colour = colours[str(name).removesuffix(CORRUPTED)]
-        means = seeds["mean"]
         axes.errorbar(means.index, means, bars, label=str(name), color=colour, marker=marker, ms=5, capsize=2)
     for name, lines in paper.groupby("name", sort=False):
         axes.plot(lines["p"], lines[quantity], "--", lw=0.9, color=colours[str(name)], label=f"the paper, {name}")
@@ -170,11 +169,18 @@ def explore_curves(frame: "pd.DataFrame") -> None:
     import ipywidgets as widgets
     from IPython.display import display
 
-    epochs = sorted(frame["epoch"].unique())
+    epochs = {learner: sorted(curves["epoch"].unique()) for learner, curves in frame.groupby("learner")}
+    last = learners[-1]
     controls = {
-        "learner": widgets.ToggleButtons(options=learners, value=learners[-1]),
+        "learner": widgets.ToggleButtons(options=learners, value=last),
         "p": widgets.SelectionSlider(options=levels, value=levels[len(levels) // 2], description="p"),
-        "epoch": widgets.SelectionSlider(options=epochs, value=epochs[-1], description="epoch"),
+        "epoch": widgets.SelectionSlider(options=epochs[last], value=epochs[last][-1], description="epoch"),
     }
+
+    def to_its_end(change: dict[str, Any]) -> None:
+        controls["epoch"].options = epochs[change["new"]]  # a learner's curves end where its training did
+        controls["epoch"].value = epochs[change["new"]][-1]
+
+    controls["learner"].observe(to_its_end, names="value")
     drawn = widgets.interactive_output(partial(curves_until, frame), controls)
     display(widgets.VBox([*controls.values(), drawn]))

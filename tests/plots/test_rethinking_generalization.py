@@ -20,6 +20,7 @@ CURVES = pd.DataFrame(
         for p in (0.0, 0.5, 1.0)
         for seed in (0, 1)
         for epoch in (1, 2, 4)
+        if learner != "mlp 1x512" or epoch < 4
     ],
     columns=["learner", "p", "seed", "epoch", "loss", *plots.ERRORS],
 )
@@ -33,7 +34,7 @@ def shown(monkeypatch):
     return figures
 
 
-def test_against_p_the_papers_lines_are_dashed_and_ours_have_bars_to_the_seeds():
+def test_against_p_the_papers_lines_are_dashed_and_ours_have_their_intervals():
     lines = [("this run", "MLP 1x512", seed, p, p + seed / 10) for seed in (0, 1) for p in (0.0, 1.0)]
     lines += [("this run", "MLP 1x512, corrupted test labels", 0, p, 0.5) for p in (0.0, 1.0)]
     lines += [("paper", "Inception", 0, p, 0.2) for p in (0.0, 1.0)]
@@ -46,6 +47,9 @@ def test_against_p_the_papers_lines_are_dashed_and_ours_have_bars_to_the_seeds()
     assert paper.get_linestyle() == "--"
     ours = axes.containers[0]
     assert np.asarray(ours[0].get_ydata()).tolist() == pytest.approx([0.05, 1.05])
+    (bars,) = ours[2]  # two seeds a tenth apart: half the 90 % t interval is 6.314 times a twentieth
+    low, high = np.asarray(bars.get_segments())[0][:, 1]
+    assert (low, high) == pytest.approx((0.05 - 6.3138 / 20, 0.05 + 6.3138 / 20), abs=1e-4)
     plots.relative_time(frame.rename(columns={"test error": "time over true"}), axes)
 
 
@@ -89,6 +93,9 @@ def test_moving_a_slider_redraws_the_recorded_curves(monkeypatch):
     monkeypatch.delenv("REPLICATION_RESULT", raising=False)
     plots.explore_curves(CURVES)
     learner, p, epoch, _ = displayed[0].children
-    p.value, epoch.value, learner.value = 1.0, 2, "mlp 1x512"
     assert drawn[0] == {"learner": "half-width cnn", "p": 0.5, "epoch": 4}
-    assert drawn[-1] == {"learner": "mlp 1x512", "p": 1.0, "epoch": 2}
+    assert epoch.options == (1, 2, 4)  # of this learner, whatever epochs others have
+    learner.value = "mlp 1x512"
+    assert epoch.options == (1, 2) and epoch.value == 2  # its curves end earlier, and so does the slider
+    p.value, epoch.value = 1.0, 1
+    assert drawn[-1] == {"learner": "mlp 1x512", "p": 1.0, "epoch": 1}
