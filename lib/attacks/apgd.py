@@ -48,6 +48,12 @@ def apgd(
     Returns:
         (N, C, H, W) for each image the first misclassified point, else the point of the highest loss of the last
         attempt.
+
+    >>> import torch
+    >>> net, image, label = torch.nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0])  # logits: the pixels
+    >>> moved = apgd(net, image, label, eps=0.1, generator=torch.Generator().manual_seed(0))
+    >>> net(moved).argmax().item()
+    1
     """
     check_inputs(images, labels, eps, norm)
     check_counts(steps=steps, restarts=restarts, target_classes=target_classes)

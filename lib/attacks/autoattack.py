@@ -79,6 +79,12 @@ def autoattack(
         ValueError: before the first attack starts, if images, labels, logits or settings are not what is described
             here, or one of the attacks cannot serve: "square" needs four-dimensional images, "apgd-dlr" three classes
             and "apgd-t" four.
+
+    >>> import torch
+    >>> net, image, label = torch.nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0])  # logits: the pixels
+    >>> found = autoattack(net, image, label, eps=0.1, version="custom", members=["apgd-ce"], batch_size=1)
+    >>> found.accuracy, found.clean_accuracy
+    (0.0, 1.0)
     """
     names = _names(version, members)
     check_images(images)

@@ -49,6 +49,12 @@ def fab(
 
     Returns:
         (N, C, H, W) a misclassified point within eps where one was found, else the image.
+
+    >>> import torch
+    >>> net, image, label = torch.nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0])  # logits: the pixels
+    >>> moved = fab(net, image, label, eps=0.1, generator=torch.Generator().manual_seed(0))
+    >>> net(moved).argmax().item(), bool((moved - image).abs().max() <= 0.1 + 1e-6)
+    (1, True)
     """
     check_inputs(images, labels, eps, norm)
     check_counts(steps=steps, restarts=restarts, target_classes=target_classes)

@@ -22,6 +22,11 @@ def fgsm(
 
     Returns:
         (N, C, H, W) adversarial images.
+
+    >>> import torch
+    >>> net, image, label = torch.nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0])  # logits: the pixels
+    >>> fgsm(net, image, label, eps=0.1).flatten()
+    tensor([0.5000, 0.6000])
     """
     check_inputs(images, labels, eps, "linf")
     goal = Goal(find_loss(loss), targeted)

@@ -33,6 +33,13 @@ def fooling_images(
 
     Returns:
         (N, C, H, W) images in [0, 1]; those that never reached the confidence as they were after the last step.
+
+    >>> import torch
+    >>> net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 2))
+    >>> net[1].weight.data = torch.tensor([[10.0, 0.0], [0.0, 10.0]])
+    >>> found = fooling_images(net, torch.full((1, 1, 1, 2), 0.5), torch.tensor([1]))
+    >>> bool(net(found).softmax(1)[0, 1] > 0.99)
+    True
     """
     check_images(start)
     check_labels(classes, len(start))

@@ -109,6 +109,15 @@ def robust_accuracy(
         ValueError: if the images, labels, logits or settings are not what is described here, or the attack is a
             targeted one, which would aim at the true labels.
         RuntimeError: if the attack returns images outside the ball or the box, or changes the model's buffers.
+
+    >>> import torch
+    >>> net, image, label = torch.nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0])  # logits: the pixels
+    >>> from lib.attacks.fgsm import fgsm
+    >>> from functools import partial
+    >>> robust_accuracy(net, image, label, partial(fgsm, eps=0.04), batch_size=1, eps=0.04).accuracy
+    1.0
+    >>> robust_accuracy(net, image, label, partial(fgsm, eps=0.1), batch_size=1, eps=0.1).accuracy
+    0.0
     """
     settings = inspect.signature(attack).parameters
     if "targeted" in settings and settings["targeted"].default is True:

@@ -61,6 +61,11 @@ def pgd(
 
     Returns:
         (N, C, H, W) adversarial images.
+
+    >>> import torch
+    >>> net, image, label = torch.nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0])  # logits: the pixels
+    >>> pgd(net, image, label, eps=0.1, steps=3, random_start=False).flatten()
+    tensor([0.5000, 0.6000])
     """
     if checked:
         check_inputs(images, labels, eps, norm)

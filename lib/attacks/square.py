@@ -49,6 +49,12 @@ def square(
 
     Raises:
         ValueError: if images, labels, settings or the model's logits are not what is described here.
+
+    >>> import torch
+    >>> net, image, label = torch.nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0])  # logits: the pixels
+    >>> moved = square(net, image, label, eps=0.1, generator=torch.Generator().manual_seed(0))
+    >>> net(moved).argmax().item()
+    1
     """
     check_inputs(images, labels, eps, norm)
     if images.ndim != 4:

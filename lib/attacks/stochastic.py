@@ -13,6 +13,11 @@ class Averaged(nn.Module):
 
     As logits these give the mean probabilities, so the gradient of any loss is that of the mean prediction (Athalye et
     al. 2018, section 4.2), and the predicted class is that of the mean.
+
+    >>> import torch
+    >>> steady = Averaged(torch.nn.Flatten(), samples=4)
+    >>> steady(torch.tensor([[[[0.0, 0.0]]]])).exp()  # the mean of four equal predictions
+    tensor([[0.5000, 0.5000]])
     """
 
     def __init__(self, model: nn.Module, samples: int) -> None:

@@ -14,6 +14,14 @@ def from_source(source: nn.Module, attack: Attack) -> Attack:
     Args:
         source: the model to attack instead, on the same device.
         attack: called as attack(source, images, labels), for instance `functools.partial(pgd, eps=8 / 255, steps=20)`.
+
+    >>> import torch
+    >>> net, image, label = torch.nn.Flatten(), torch.tensor([[[[0.6, 0.5]]]]), torch.tensor([0])  # logits: the pixels
+    >>> from functools import partial
+    >>> from lib.attacks.fgsm import fgsm
+    >>> attack = from_source(net, partial(fgsm, eps=0.1))
+    >>> attack(torch.nn.Identity(), image, label).flatten()  # what the attacked net answers is not looked at
+    tensor([0.5000, 0.6000])
     """
 
     def transferred(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:

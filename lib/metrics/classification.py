@@ -15,12 +15,19 @@ def softmax(logits: ArrayLike, *, temperature: float = 1.0) -> Floats:
 
     Returns:
         (N, K) float64, each row in [0, 1] with sum 1.
+
+    >>> softmax([[0, 0]]).tolist()
+    [[0.5, 0.5]]
     """
     return np.exp(log_softmax(logits, temperature=temperature))
 
 
 def log_softmax(logits: ArrayLike, *, temperature: float = 1.0) -> Floats:
-    """The logarithm of `softmax`, (N, K) float64, each entry at most 0; precise where a probability would underflow."""
+    """The logarithm of `softmax`, (N, K) float64, each entry at most 0; precise where a probability would underflow.
+
+    >>> log_softmax([[0, 0]]).round(3).tolist()
+    [[-0.693, -0.693]]
+    """
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature must be positive and finite, found {temperature}")
     scaled = as_array(logits, "logits", ndim=2)
@@ -37,6 +44,9 @@ def accuracy(scores: ArrayLike, labels: ArrayLike) -> float:
 
     Returns:
         A fraction in [0, 1].
+
+    >>> accuracy([[2, 1], [0, 3]], [0, 0])
+    0.5
     """
     return float(_right(as_array(scores, "scores", ndim=2), labels).mean())
 
@@ -50,6 +60,10 @@ def confidence_and_correct(probabilities: ArrayLike, labels: ArrayLike) -> tuple
 
     Returns:
         Confidence (N,) in [1 / K, 1] and correct (N,) boolean.
+
+    >>> confidence, correct = confidence_and_correct([[0.9, 0.1], [0.4, 0.6]], [0, 0])
+    >>> confidence.tolist(), correct.tolist()
+    ([0.9, 0.6], [True, False])
     """
     rows = as_probabilities(probabilities)
     answers = rows.argmax(axis=1)
@@ -67,6 +81,9 @@ def nll(probabilities: ArrayLike, labels: ArrayLike) -> float:
     Returns:
         At least 0; infinite as soon as one label has probability 0. Where the logits are at hand, `nll_from_logits` is
         more precise: a float32 softmax rounds small probabilities to 0.
+
+    >>> round(nll([[0.5, 0.5]], [1]), 3)
+    0.693
     """
     rows = as_probabilities(probabilities)
     with np.errstate(divide="ignore"):  # log 0 = -inf is the right answer here
@@ -80,6 +97,9 @@ def nll_from_logits(logits: ArrayLike, labels: ArrayLike, *, temperature: float 
         logits: (N, K), finite.
         labels: (N,) class indices 0 .. K - 1.
         temperature: T > 0, 1 for the network as it is.
+
+    >>> round(nll_from_logits([[0, 0]], [1]), 3)
+    0.693
     """
     return float(-_of_labels(log_softmax(logits, temperature=temperature), labels).mean()) + 0.0
 
@@ -93,6 +113,9 @@ def brier(probabilities: ArrayLike, labels: ArrayLike) -> float:
 
     Returns:
         A number in [0, 2]. For two classes it is twice the score that scikit-learn gives for the positive class alone.
+
+    >>> brier([[0.5, 0.5]], [1])
+    0.5
     """
     rows = as_probabilities(probabilities)
     indices = as_labels(labels, "labels", count=len(rows), classes=rows.shape[1])

@@ -22,6 +22,9 @@ def corruption_error(errors: Mapping[str, ArrayLike]) -> float:
 
     Returns:
         A fraction in [0, 1]; 1 minus it is the "top-1" that Noisy Student gives for ImageNet-C.
+
+    >>> corruption_error({"fog": [0.25, 0.5], "blur": [0.5, 0.75]})
+    0.5
     """
     return float(np.mean([_rates(errors, name, "errors").mean() for name in _names(errors, "errors")]))
 
@@ -39,6 +42,9 @@ def mean_corruption_error(errors: Mapping[str, ArrayLike], *, baseline: Mapping[
 
     Raises:
         ValueError: other corruptions or severities in the two, or a baseline without any error.
+
+    >>> mean_corruption_error({"fog": [0.25, 0.5]}, baseline={"fog": [0.5, 1.0]})
+    0.5
     """
     return _mean_ratio(errors, baseline)
 
@@ -53,6 +59,9 @@ def flip_probability(predictions: ArrayLike, *, reference: Literal["previous", "
 
     Returns:
         A fraction in [0, 1] of the M (L - 1) comparisons.
+
+    >>> flip_probability([[1, 1, 2]], reference="previous")
+    0.5
     """
     answers = as_array(predictions, "predictions", ndim=2)
     if answers.shape[1] < 2:
@@ -71,6 +80,9 @@ def mean_flip_rate(flip_probabilities: Mapping[str, float], *, baseline: Mapping
 
     Returns:
         At least 0; below 1 is steadier than the baseline.
+
+    >>> mean_flip_rate({"snow": 0.25}, baseline={"snow": 0.5})
+    0.5
     """
     as_vectors = ({name: [value] for name, value in values.items()} for values in (flip_probabilities, baseline))
     return _mean_ratio(*as_vectors)

@@ -68,6 +68,9 @@ def curve(id_scores: ArrayLike, ood_scores: ArrayLike) -> ThresholdCurve:
 
     Raises:
         ValueError: a set is empty, not one-dimensional, or holds NaN or infinity.
+
+    >>> curve([3, 2], [1, 2]).scores.tolist()
+    [1.0, 2.0, 3.0]
     """
     of_id, of_ood = as_array(id_scores, "id_scores", ndim=1), as_array(ood_scores, "ood_scores", ndim=1)
     both = np.concatenate([of_id, of_ood])
@@ -96,6 +99,9 @@ def auroc(
 
     Returns:
         A fraction in [0, 1], the same whichever set is called positive. 0.5 is chance.
+
+    >>> auroc([3, 2], [1, 2])  # three of four pairs are in order, one ties
+    0.875
     """
     if choice("definition", definition, ("exact", "saturating_sum")) == "saturating_sum":
         return sweep_2018(id_scores, ood_scores).auroc
@@ -124,6 +130,9 @@ def aupr(
 
     Returns:
         A fraction in (0, 1].
+
+    >>> aupr([3, 2], [1], positive="id")
+    1.0
     """
     tp, fp = (counts[1:] for counts in _as_curve(id_scores, ood_scores).accepted(positive))  # (T,) each
     if choice("definition", definition, ("average_precision", "balanced_rates")) == "average_precision":
@@ -157,6 +166,9 @@ def fpr_at_tpr(
 
     Returns:
         A fraction in [0, 1]; lower is better.
+
+    >>> fpr_at_tpr([3, 2], [1, 4], positive="id")
+    0.5
     """
     if not 0 < tpr <= 1:
         raise ValueError(f"tpr must be a fraction in (0, 1], found {tpr}")
@@ -185,6 +197,9 @@ def detection_accuracy(id_scores: ArrayLike | ThresholdCurve, ood_scores: ArrayL
 
     Returns:
         A fraction in [0.5, 1]: accepting everything gives 0.5.
+
+    >>> detection_accuracy([3, 2], [1, 4])
+    0.75
     """
     tp, fp = _as_curve(id_scores, ood_scores).accepted("id")
     return float((1 + (tp / tp[-1] - fp / fp[-1]).max()) / 2)
@@ -221,6 +236,9 @@ def sweep_2018(
 
     Raises:
         ValueError: all scores are equal, so that there is no step.
+
+    >>> sweep_2018([1, 1, 1, 0.5], [1, 1, 0, 0], steps=2).auroc  # exactly 11 / 16
+    0.5
     """
     c = _as_curve(id_scores, ood_scores)
     total_id, total_ood = c.id_below[-1], c.ood_below[-1]

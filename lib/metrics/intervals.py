@@ -39,6 +39,10 @@ def interval(differences: Iterable[float], level: float = 0.90) -> Interval:
 
     Raises:
         ValueError: If there are fewer than two values, one is not finite, or the level is not a coverage.
+
+    >>> found = interval([1, 2, 3])
+    >>> round(found.low, 2), found.mean, round(found.high, 2)
+    (0.31, 2.0, 3.69)
     """
     values = [float(value) for value in differences]
     if not 0 < level < 1:
@@ -76,6 +80,9 @@ def kendall_tau(values: Sequence[float]) -> float:
 
     Raises:
         ValueError: If there are fewer than two values or one is not a number.
+
+    >>> kendall_tau([1, 2, 4, 3])  # five of six pairs rise
+    0.6666666666666666
     """
     listed = [float(value) for value in values]
     _check(listed, at_least=2, use="an order")

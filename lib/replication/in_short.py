@@ -11,7 +11,10 @@ from lib.replication.results import Result, recorded_results
 from lib.replication.tables import markdown
 from lib.replication.verdicts import Headline, Verdict, headline
 
-BRACKETS = "Square brackets hold the 90 % interval over seeds; a paper's number in them is from memory."
+BRACKETS = (
+    "Square brackets hold the 90 % interval over seeds, and ± in the tables below is half of it; "
+    "a paper's number in square brackets is from memory."
+)
 LONGEST_REASON = 90  # letters of why a claim could not be tested
 
 
