@@ -16,21 +16,26 @@ GAP = 1  # pixels between tiles
 
 
 def divergence(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Gap against the steps taken, undone ones too; a cross where a divergence was found and rolled back.
+    """A band for each run along the steps it took, undone ones too, darker where data and chains lie further apart.
 
-    Columns: run, taken, gap, mark.
+    A cross stands where a divergence was found and the run was rolled back. Columns: run, taken, gap, mark.
     """
-    import seaborn as sns
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import LogNorm
 
-    colours = dict(zip(frame["run"].unique(), sns.color_palette(), strict=False))
-    for name, lines in frame.groupby("run", sort=False):
-        axes.plot(lines["taken"], lines["gap"], lw=1, color=colours[name], label=name, alpha=0.9)
-    found = frame[frame["mark"] != ""]
-    axes.plot(found["taken"], found["gap"], "x", color="0.1", ms=7, mew=1.8, label="rolled back", zorder=3)
-    axes.axhspan(-10, 10, color="0.5", alpha=0.12, lw=0)
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set(xlabel="steps taken, undone ones too", ylabel="log density, data − chains")
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+    distance = ScalarMappable(LogNorm(1, 1000, clip=True), "YlOrRd")  # nats; what is below 10 is healthy
+    names = list(frame["run"].unique())
+    for place, name in enumerate(names):
+        lines = frame[frame["run"] == name]
+        ends = [*lines["taken"][1:], lines["taken"].iloc[-1] + 1]
+        colours = distance.to_rgba(lines["gap"].abs().clip(1, 1000))
+        axes.hlines([place] * len(lines), lines["taken"], ends, colors=colours, lw=9)
+        found = lines[lines["mark"] != ""]
+        axes.plot(found["taken"], [place] * len(found), "x", color="0.1", ms=7, mew=1.8, zorder=3)
+    axes.set_yticks(range(len(names)), names, fontsize=8)
+    axes.set(xlabel="steps taken, undone ones too (x: rolled back)", ylim=(len(names) - 0.5, -0.5))
+    axes.grid(axis="y", visible=False)
+    axes.figure.colorbar(distance, ax=axes, label="|log density, data − chains|")
 
 
 def samples(frame: "pd.DataFrame", axes: "Axes") -> None:

@@ -61,8 +61,11 @@ def test_a_chain_runs_from_left_to_right(axes):
 def test_divergences_are_marked(axes):
     frame = pd.DataFrame({"run": ["a"] * 3, "taken": [0, 1, 2], "gap": [0.0, 5.0, 2000.0], "mark": ["", "", "burst"]})
     jem.divergence(frame, axes)
-    assert [line.get_label() for line in axes.lines] == ["a", "rolled back"]
-    assert axes.lines[1].get_xydata().tolist() == [[2.0, 2000.0]]
+    (marked,) = axes.lines
+    assert marked.get_xydata().tolist() == [[2.0, 0.0]]  # at step 2 of the first run
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a"]
+    darkness = axes.collections[0].get_colors()[:, :3].sum(axis=1)
+    assert darkness[0] > darkness[1] > darkness[2]  # nothing, 5 nats, more than the scale has
 
 
 def test_under_the_runner_the_view_is_a_sentence(monkeypatch, capsys):
