@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib.files import write_atomically
-from lib.replication.claims import Claim, Paper, read_paper
+from lib.replication.claims import Claim, Paper
 from lib.replication.keys import job_key
 from lib.replication.notebooks import PAPERS, Notebook, all_notebooks
+from lib.replication.paper_file import read_paper
 from lib.replication.parameters import TIERS, ParameterError, tier_parameters
 from lib.replication.results import Result, read_result, recorded_results, result_path
 from lib.replication.tables import deviations, markdown
@@ -71,7 +72,9 @@ def _aged(notebook: Notebook, tier: str, result: Result) -> str:
     now = tier_parameters(notebook, tier)
     changed = [name for name in now if name != "device" and now[name] != result["parameters"].get(name)]
     paper = read_paper(notebook.path.parent)
-    rules = [c for c, kept in result["claims"].items() if c in paper.claims and paper.claims[c].rule() != kept["rule"]]
+    rules = [
+        c for c, kept in result["claims"].items() if c in paper.claims and not paper.claims[c].judged_by(kept["rule"])
+    ]
     notes = [f"parameters differ: {', '.join(changed)}"] if changed else []
     notes += [f"judged by an earlier rule: {', '.join(rules)}"] if rules else []
     return f"commit {str(result['commit'])[:12]}" + "".join(f"; {note}" for note in notes)
