@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from lib.replication.experiment import Experiment
-from lib.replication.notebooks import PAPERS, all_notebooks
+from lib.replication.notebooks import all_notebooks, papers
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import TIERS, tier_parameters
 from lib.replication.report import stale
@@ -183,7 +183,7 @@ def test_every_page_shows_its_deviations(notebook, monkeypatch):
     assert {"network", "seeds"} <= {d.id for d in own}
 
 
-@pytest.mark.parametrize("name", PAPERS)
+@pytest.mark.parametrize("name", papers(ROOT))
 def test_a_readme_lists_every_deviation_of_its_paper(name):
     listed = (ROOT / "papers" / name / "README.md").read_text().partition("<!-- generated: deviations -->")[2]
     for deviation in read_paper(ROOT / "papers" / name).deviations.values():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lib.files import write_atomically
 from lib.replication.claims import Claim, Paper
 from lib.replication.keys import job_key
-from lib.replication.notebooks import PAPERS, Notebook, all_notebooks
+from lib.replication.notebooks import Notebook, all_notebooks, papers
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import TIERS, ParameterError, tier_parameters
 from lib.replication.results import Result, read_result, recorded_results, result_path
@@ -159,7 +159,7 @@ def figures_list(tree: Path, name: str) -> str:
 def summary_table(tree: Path) -> str:
     """The front page's scoreboard: for every paper, how many claims have which headline."""
     lines = []
-    for name in (name for name in PAPERS if (tree / "papers" / name / "paper.yaml").exists()):
+    for name in papers(tree):
         paper = read_paper(tree / "papers" / name)
         results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
         heads = [_status(headline(verdicts_of(claim, results))) for claim in paper.claims.values()]
@@ -178,12 +178,7 @@ def _status(head: Headline) -> str:
 
 def false_reproduced(tree: Path) -> str:
     """How many false `reproduced` the rules let through when no claim at all were true."""
-    claims = [
-        claim
-        for name in PAPERS
-        if (tree / "papers" / name / "paper.yaml").exists()
-        for claim in read_paper(tree / "papers" / name).claims.values()
-    ]
+    claims = [claim for name in papers(tree) for claim in read_paper(tree / "papers" / name).claims.values()]
     expected = expected_false_reproduced(claims)
     return (
         f"If none of the {len(claims)} claims were true, chance alone would still print `reproduced` for at most "
@@ -194,7 +189,7 @@ def false_reproduced(tree: Path) -> str:
 def generated(tree: Path) -> dict[Path, dict[str, str]]:
     """File -> part -> text: everything in the READMEs that comes from recorded results."""
     parts = {tree / "README.md": {"scoreboard": summary_table(tree), "false reproduced": false_reproduced(tree)}}
-    for name in PAPERS:
+    for name in papers(tree):
         page = tree / "papers" / name / "README.md"
         if page.exists():
             parts[page] = {
@@ -213,7 +208,8 @@ def with_parts(text: str, parts: dict[str, str], where: Path) -> str:
         ValueError: a part's marks are not in the text.
     """
     for name, part in parts.items():
-        marked = re.compile(re.escape(MARK.format(name=name, text="@")).replace("@", ".*?"), re.DOTALL)
+        begin, end = map(re.escape, MARK.format(name=name, text="").split("\n\n"))
+        marked = re.compile(rf"{begin}\n(.*?\n)?{end}", re.DOTALL)
         if not marked.search(text):
             raise ValueError(f"{where} has no marks for the generated part {name!r}")
         text = marked.sub(lambda _: MARK.format(name=name, text=part), text)  # noqa: B023
