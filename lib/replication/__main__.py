@@ -1,4 +1,4 @@
-"""`python -m lib.replication run | status | record | notebooks | bundle | day`: the only local scheduler."""
+"""`python -m lib.replication new | check | run | status | record | notebooks | bundle | day`: all the commands."""
 
 import argparse
 import math
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lib.replication import bundle, day, glance, record, report, runner
+from lib.replication.check import check_paper
 from lib.replication.gpus import gpus
-from lib.replication.notebooks import Notebook, all_notebooks, select
+from lib.replication.new import new
+from lib.replication.notebooks import Notebook, all_notebooks, papers, select
 from lib.replication.parameters import TIERS, ParameterError, Parameters, parse_overrides
 from lib.replication.snapshot import tree_for
 from lib.roots import output_root, repository
@@ -67,9 +69,26 @@ def _parser() -> argparse.ArgumentParser:
         if name == "record":
             words = "parts of results made from a bundle"
             sub.add_argument("--from", nargs="+", type=Path, default=[], metavar="PART", dest="parts", help=words)
+    _add_new(commands)
+    _add_check(commands)
     _add_bundle(commands)
     _add_day(commands)
     return parser
+
+
+def _add_new(commands: Any) -> None:
+    words = "the files of a new notebook, and of its paper where that is new"
+    sub = commands.add_parser("new", help=words, description=words)
+    sub.set_defaults(command=_new)
+    sub.add_argument("which", metavar="PAPER/N", help="the paper's folder and the notebook's number")
+    sub.add_argument("topic", nargs="?", help="words joined by -, for the file's name; none where paper.yaml has it")
+
+
+def _add_check(commands: Any) -> None:
+    words = "what is wrong with rules, choices and tiers, without running anything"
+    sub = commands.add_parser("check", help=words, description=words)
+    sub.set_defaults(command=_check)
+    sub.add_argument("which", nargs="*", metavar="PAPER", help="all of them by default")
 
 
 def _add_bundle(commands: Any) -> None:
@@ -167,6 +186,26 @@ def _dry(notebooks: list[Notebook], tier: str, passed: Parameters) -> int:
             failed = 1
             print(f"FAILED {fault}", file=sys.stderr)
     return failed
+
+
+def _new(options: argparse.Namespace) -> int:
+    created, extended = new(repository(), options.which, options.topic)
+    for words, paths in (("created", created), ("extended", extended)):
+        print("".join(f"{words} {path.relative_to(repository())}\n" for path in paths), end="")
+    paper = options.which.partition("/")[0]
+    print(
+        f"CONTRIBUTING.md says what comes next; `python -m lib.replication check {paper}` what is still to be filled in"
+    )
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = 0
+    for name in options.which or papers(repository()):
+        faults, checked = check_paper(repository(), name)
+        print("".join(f"{fault}\n" for fault in faults) + f"{checked}: {'in order' if not faults else 'see above'}")
+        found += len(faults)
+    return int(found > 0)
 
 
 def _status(options: argparse.Namespace) -> int:
