@@ -39,6 +39,12 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _seed(text: str) -> int:
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return int(text)
+
+
 def _minutes(text: str) -> float:
     if not float(text) > 0:
         raise argparse.ArgumentTypeError("must be more than 0")
@@ -65,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             sub.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="overrides")
             sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
+            words = "a pilot: seeds from this one on, 100 say, in place of 0, 1, ...; it cannot be recorded"
+            sub.add_argument("--first-seed", type=_seed, default=0, help=words)
             sub.add_argument("--dry", action="store_true", help="tiny budgets and random data, to see that it runs")
         if name == "record":
             words = "parts of results made from a bundle"
@@ -103,7 +111,7 @@ def _add_bundle(commands: Any) -> None:
 def _add_day(commands: Any) -> None:
     words = f"the order of the day ({day.ORDER.name}): first readings, then notebooks until the minutes are up"
     sub = commands.add_parser("day", help=words, description=words)
-    sub.set_defaults(command=_day, overrides=[], dry=False)
+    sub.set_defaults(command=_day, overrides=[], dry=False, first_seed=0)
     sub.add_argument("which", nargs="*", metavar="PAPER[/N]", help="instead of the order's notebooks")
     sub.add_argument("--tier", default=None, choices=TIERS, help="instead of the order's")
     sub.add_argument("--jobs", type=_count, default=None, help="notebooks at a time; one for each GPU by default")
@@ -115,11 +123,14 @@ def _add_day(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.dry and options.first_seed:
+        raise ValueError("--first-seed means nothing with --dry, whose only seed is 0; leave one of them out")
     if options.dry:
         return _dry(select(repository(), options.which), options.tier, parse_overrides(options.overrides))
     with tree_for(options.tier, repository()) as tree:
         notebooks = select(tree.folder, options.which)
-        jobs = runner.plan(notebooks, options.tier, parse_overrides(options.overrides), tree)
+        passed = parse_overrides(options.overrides)
+        jobs = runner.plan(notebooks, options.tier, passed, tree, first_seed=options.first_seed)
         there = gpus() if options.tier in GPU_TIERS else []
         workers = options.jobs or len(there) or 2
         outcome = runner.run(jobs, workers, seconds=60 * options.minutes, gpus=there)

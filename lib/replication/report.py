@@ -39,7 +39,7 @@ def scoreboard(jobs: "Sequence[Job]") -> str:
         paper = read_paper(notebook.path.parent)
         recorded = {t: r for t, r in recorded_results(notebook).items() if t not in {"reduced", job.tier}}
         label = result["tier"] if result else "FAILED" if job.error else "not run"
-        lines.append(f"\n{notebook.name} ({label})")
+        lines.append(f"\n{notebook.name} ({', '.join(filter(None, [label, job.pilot]))})")
         for claim in _claims_of(paper, notebook):
             verdict = stored_verdict(result, claim.id)
             others = [f"{t}: {v.status}" for t, r in recorded.items() if (v := stored_verdict(r, claim.id))]
