@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lib.replication.claims import Claim, Paper
-from lib.replication.notebooks import Notebook, all_notebooks, papers
+from lib.replication.notebooks import Notebook, all_notebooks, package_of, papers
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import (
     TIERS,
@@ -41,7 +41,7 @@ def check_paper(tree: Path, name: str) -> tuple[list[str], str]:
         paper = read_paper(folder)
     except ValueError as fault:
         return [str(fault)], f"{name}: paper.yaml cannot be read"
-    faults = [*_of_rules(paper, name), *_of_page(folder), *_of_tier_files(folder, paper)]
+    faults = [*_of_rules(paper, name), *_of_page(folder), *_of_tier_files(folder, paper), *_of_code(tree, name)]
     for notebook in notebooks:
         faults += [f"{notebook.name}: {fault}" for fault in _of_notebook(notebook, paper) if fault not in faults]
     return faults, f"{name}: {_count(len(paper.claims), 'claim')}, {_count(len(notebooks), 'notebook')}"
@@ -71,6 +71,14 @@ def _of_page(folder: Path) -> Iterator[str]:
         for mark in MARKS if path.name == "README.md" else ():
             if not (f"<!-- generated: {mark} -->" in text and f"<!-- end of generated: {mark} -->" in text):
                 yield f"{folder.name}/README.md has no marks for the generated part {mark!r}; copy another paper's"
+
+
+def _of_code(tree: Path, name: str) -> Iterator[str]:
+    """What is left of the templates in the arms and their tests."""
+    for room in ("lib", "tests"):
+        for path in sorted((tree / room / "experiments" / package_of(name)).glob("*.py")):
+            if PLACEHOLDER in path.read_text(encoding="utf-8"):
+                yield f"{path.relative_to(tree).as_posix()} still says {PLACEHOLDER!r}"
 
 
 def _of_tier_files(folder: Path, paper: Paper) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lib.files import write_atomically
 from lib.replication.claims import Paper
-from lib.replication.notebooks import papers
+from lib.replication.notebooks import package_of, papers
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import TIERS
 from lib.replication.yaml_files import read_yaml
@@ -21,6 +21,7 @@ from lib.replication.yaml_files import read_yaml
 TEMPLATES = Path(__file__).parent / "templates"
 KERNEL = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
 CODE = re.compile(r"^```python ?(.*?)\n(.*?)^```\n", re.MULTILINE | re.DOTALL)  # -> tags, source
+HEADING = re.compile(r"^(?=## )", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Place:
     @property
     def package(self) -> str:
         """The folder of its arms below `lib/experiments`."""
-        return self.paper.lower().replace("-", "_")
+        return package_of(self.paper)
 
     @property
     def module(self) -> str:
@@ -78,7 +79,7 @@ def _place(tree: Path, which: str, topic: str | None) -> Place:
         raise ValueError(f"{which!r} is not PAPER/N: a folder's name of letters, digits and -, then a number from 1 on")
     paper, number = match[1], int(match[2])
     for other in papers(tree):
-        if other != paper and Place(other, 1, "").package == Place(paper, 1, "").package:
+        if other != paper and package_of(other) == package_of(paper):
             raise ValueError(f"papers/{other} is there; write {other}/{number} for a notebook of it")
     listed = read_paper(tree / "papers" / paper).notebooks.get(number) if paper in papers(tree) else None
     if listed and topic not in (None, listed):
@@ -166,11 +167,11 @@ def with_notebook(text: str, place: Place) -> str:
 
 
 def as_notebook(text: str) -> str:
-    """Markdown as a notebook: what stands between ```python TAGS and ``` becomes a code cell, the rest prose."""
+    """Markdown as a notebook: ```python TAGS begins a code cell and ``` ends it, a heading begins a cell of prose."""
     cells: list[dict[str, Any]] = []
     pieces = CODE.split(text)
     for position in range(0, len(pieces), 3):
-        if prose := pieces[position].strip():
+        for prose in filter(None, map(str.strip, HEADING.split(pieces[position]))):
             cells.append({"cell_type": "markdown", "metadata": {}, "source": prose})
         if position + 1 < len(pieces):
             metadata = {"tags": pieces[position + 1].split()} if pieces[position + 1] else {}

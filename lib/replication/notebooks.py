@@ -14,6 +14,11 @@ def papers(tree: Path) -> list[str]:
     return sorted((path.parent.name for path in (tree / "papers").glob("*/paper.yaml")), key=str.casefold)
 
 
+def package_of(paper: str) -> str:
+    """The folder of a paper's arms below `lib/experiments`, and of their tests below `tests/experiments`."""
+    return paper.lower().replace("-", "_")
+
+
 PAPERS = tuple(papers(repository()))  # of this checkout
 
 

@@ -75,7 +75,11 @@ def test_what_is_left_to_fill_in_is_all_that_check_finds(tree: Path):
     faults, line = check_paper(tree, "some-nets")
     assert line == "some-nets: 0 claims, 1 notebook"
     others = [fault for fault in faults if PLACEHOLDER not in fault]
-    assert len(faults) - len(others) == 3  # paper.yaml, README.md and the notebook
+    left = [fault.split(" still says ")[0] for fault in faults if PLACEHOLDER in fault]
+    assert left == [
+        *(f"some-nets/{name}" for name in ("paper.yaml", "README.md", "2-wider-nets.ipynb")),
+        *("lib/experiments/some_nets/wider_nets.py", "tests/experiments/some_nets/test_wider_nets.py"),
+    ]
     assert len(others) == 2 and "no claim has a number" in others[0] and "no claim in paper.yaml is its" in others[1]
 
 
@@ -121,6 +125,14 @@ def test_the_cells_stand_in_the_order_of_every_page_with_their_tags(tree: Path):
     assert tags["experiment.judge(values)"] == ["nbval-check-output"]
     assert tags["experiment.deviations()"] == tags["experiment.evidence()"] == ["nbval-ignore-output"]
     assert len(notebook.cells) >= 1.8 * len(tagged)
+    sources = ["".join(cell["source"]) for cell in notebook.cells]
+    heads = [source.splitlines()[0] for source in sources if source.startswith("## ")]
+    assert heads == [
+        f"## {title}"
+        for title in ("The idea", "The method", "The runs", "Controls and deviations", "Verdicts", "What it cost")
+    ]
+    before = [s for s in sources[: sources.index("experiment.deviations()")] if s.startswith("## ")]
+    assert before[-1].startswith("## Controls and deviations")
 
 
 def test_its_python_is_python_and_the_files_are_importable_packages(tree: Path):
@@ -181,11 +193,14 @@ def test_where_no_line_can_be_added_the_author_is_asked_to():
 
 
 def test_prose_and_code_become_cells():
-    book = json.loads(as_notebook("# A\n\nwords\n\n```python one two\na = 1\nb = 2\n```\n\n```python\nc\n```\n"))
+    book = json.loads(
+        as_notebook("# A\n\nwords\n\n## B\n\n```python one two\na = 1\nb = 2\n```\n\n```python\nc\n```\n")
+    )
     assert [(cell["cell_type"], "".join(cell["source"])) for cell in book["cells"]] == [
         ("markdown", "# A\n\nwords"),
+        ("markdown", "## B"),
         ("code", "a = 1\nb = 2"),
         ("code", "c"),
     ]
-    assert [cell["metadata"] for cell in book["cells"]] == [{}, {"tags": ["one", "two"]}, {}]
-    assert len({cell["id"] for cell in book["cells"]}) == 3
+    assert [cell["metadata"] for cell in book["cells"]] == [{}, {}, {"tags": ["one", "two"]}, {}]
+    assert len({cell["id"] for cell in book["cells"]}) == 4
