@@ -1,4 +1,4 @@
-"""`python -m lib.replication run | status | record | notebooks | bundle | day`: the only local scheduler."""
+"""`python -m lib.replication new | check | run | status | record | notebooks | bundle | day`: all the commands."""
 
 import argparse
 import math
@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from lib.replication import bundle, day, glance, record, report, runner
+from lib.replication.check import check_paper
 from lib.replication.gpus import gpus
-from lib.replication.notebooks import Notebook, all_notebooks, select
+from lib.replication.new import new
+from lib.replication.notebooks import Notebook, all_notebooks, papers, select
 from lib.replication.parameters import TIERS, ParameterError, Parameters, parse_overrides
 from lib.replication.snapshot import tree_for
 from lib.roots import output_root, repository
@@ -34,6 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _count(text: str) -> int:
     if int(text) < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if int(text) < 0:
+        raise argparse.ArgumentTypeError("must be 0 or more")
     return int(text)
 
 
@@ -63,13 +71,32 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             sub.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="overrides")
             sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
+            words = "a pilot: seeds from this one on, 100 say, in place of 0, 1, ...; it cannot be recorded"
+            sub.add_argument("--first-seed", type=_seed, default=0, help=words)
             sub.add_argument("--dry", action="store_true", help="tiny budgets and random data, to see that it runs")
         if name == "record":
             words = "parts of results made from a bundle"
             sub.add_argument("--from", nargs="+", type=Path, default=[], metavar="PART", dest="parts", help=words)
+    _add_new(commands)
+    _add_check(commands)
     _add_bundle(commands)
     _add_day(commands)
     return parser
+
+
+def _add_new(commands: Any) -> None:
+    words = "the files of a new notebook, and of its paper where that is new"
+    sub = commands.add_parser("new", help=words, description=words)
+    sub.set_defaults(command=_new)
+    sub.add_argument("which", metavar="PAPER/N", help="the paper's folder and the notebook's number")
+    sub.add_argument("topic", nargs="?", help="words joined by -, for the file's name; none where paper.yaml has it")
+
+
+def _add_check(commands: Any) -> None:
+    words = "what is wrong with rules, choices and tiers, without running anything"
+    sub = commands.add_parser("check", help=words, description=words)
+    sub.set_defaults(command=_check)
+    sub.add_argument("which", nargs="*", metavar="PAPER", help="all of them by default")
 
 
 def _add_bundle(commands: Any) -> None:
@@ -84,7 +111,7 @@ def _add_bundle(commands: Any) -> None:
 def _add_day(commands: Any) -> None:
     words = f"the order of the day ({day.ORDER.name}): first readings, then notebooks until the minutes are up"
     sub = commands.add_parser("day", help=words, description=words)
-    sub.set_defaults(command=_day, overrides=[], dry=False)
+    sub.set_defaults(command=_day, overrides=[], dry=False, first_seed=0)
     sub.add_argument("which", nargs="*", metavar="PAPER[/N]", help="instead of the order's notebooks")
     sub.add_argument("--tier", default=None, choices=TIERS, help="instead of the order's")
     sub.add_argument("--jobs", type=_count, default=None, help="notebooks at a time; one for each GPU by default")
@@ -96,11 +123,14 @@ def _add_day(commands: Any) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.dry and options.first_seed:
+        raise ValueError("--first-seed means nothing with --dry, whose only seed is 0; leave one of them out")
     if options.dry:
         return _dry(select(repository(), options.which), options.tier, parse_overrides(options.overrides))
     with tree_for(options.tier, repository()) as tree:
         notebooks = select(tree.folder, options.which)
-        jobs = runner.plan(notebooks, options.tier, parse_overrides(options.overrides), tree)
+        passed = parse_overrides(options.overrides)
+        jobs = runner.plan(notebooks, options.tier, passed, tree, first_seed=options.first_seed)
         there = gpus() if options.tier in GPU_TIERS else []
         workers = options.jobs or len(there) or 2
         outcome = runner.run(jobs, workers, seconds=60 * options.minutes, gpus=there)
@@ -167,6 +197,26 @@ def _dry(notebooks: list[Notebook], tier: str, passed: Parameters) -> int:
             failed = 1
             print(f"FAILED {fault}", file=sys.stderr)
     return failed
+
+
+def _new(options: argparse.Namespace) -> int:
+    created, extended = new(repository(), options.which, options.topic)
+    for words, paths in (("created", created), ("extended", extended)):
+        print("".join(f"{words} {path.relative_to(repository())}\n" for path in paths), end="")
+    paper = options.which.partition("/")[0]
+    print(
+        f"CONTRIBUTING.md says what comes next; `python -m lib.replication check {paper}` what is still to be filled in"
+    )
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    found = 0
+    for name in options.which or papers(repository()):
+        faults, checked = check_paper(repository(), name)
+        print("".join(f"{fault}\n" for fault in faults) + f"{checked}: {'in order' if not faults else 'see above'}")
+        found += len(faults)
+    return int(found > 0)
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 from lib.instruction_set import unlike_others
 from lib.replication import provenance
-from lib.replication.claims import Claim, Paper, read_paper, stands_in
+from lib.replication.claims import Claim, Paper, stands_in
 from lib.replication.forest import forest_frame
 from lib.replication.in_short import in_short as claims_in_short
 from lib.replication.notebooks import Notebook, find_notebook
+from lib.replication.paper_file import read_paper
 from lib.replication.parameters import (
     Parameters,
     as_cell,

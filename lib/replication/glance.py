@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lib.replication.claims import read_paper
-from lib.replication.notebooks import PAPERS, all_notebooks
+from lib.replication.notebooks import all_notebooks, papers
+from lib.replication.paper_file import read_paper
 from lib.replication.report import verdicts_of
 from lib.replication.results import recorded_results
 from lib.replication.verdicts import Verdict, headline
@@ -22,7 +22,7 @@ def picture(tree: Path) -> Path:
 def glance_rows(tree: Path) -> list[dict[str, Any]]:
     """A row for each claim whose headline has a mean: paper, claim, name, shape, status, effect, low, high."""
     rows = []  # the last three in margins
-    for name in (name for name in PAPERS if (tree / "papers" / name / "paper.yaml").exists()):
+    for name in papers(tree):
         results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
         for claim in read_paper(tree / "papers" / name).claims.values():
             verdict = headline(verdicts_of(claim, results)).verdict

@@ -3,8 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from lib.replication.claims import Claim, read_paper
+from lib.replication.claims import Claim
 from lib.replication.notebooks import Notebook
+from lib.replication.paper_file import read_paper
 from lib.replication.parameters import Parameters, datasets
 from lib.replication.report import verdicts_of
 from lib.replication.results import Result, recorded_results

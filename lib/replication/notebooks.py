@@ -6,7 +6,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-PAPERS = ("pretraining-robustness", "confidence-calibrated-OOD", "rethinking-generalization", "JEM", "noisy-student")
+
+def papers(tree: Path) -> list[str]:
+    """Names of the folders below `tree/papers` that hold a `paper.yaml`, in alphabetical order."""
+    return sorted((path.parent.name for path in (tree / "papers").glob("*/paper.yaml")), key=str.casefold)
+
+
+def package_of(paper: str) -> str:
+    """The folder of a paper's arms below `lib/experiments`, and of their tests below `tests/experiments`."""
+    return paper.lower().replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,10 @@ class Notebook:
 
 
 def all_notebooks(tree: Path) -> list[Notebook]:
-    """Every numbered notebook below `tree/papers`, papers in the order of `PAPERS`."""
-    found = [Notebook(path) for paper in PAPERS for path in sorted((tree / "papers" / paper).glob("[0-9]*-*.ipynb"))]
+    """Every numbered notebook of the papers of a tree."""
+    found = [
+        Notebook(path) for paper in papers(tree) for path in sorted((tree / "papers" / paper).glob("[0-9]*-*.ipynb"))
+    ]
     return [notebook for notebook in found if ".ipynb_checkpoints" not in notebook.path.parts]
 
 

@@ -10,6 +10,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from lib.replication.data_sets import TRAINING_IMAGES
@@ -74,7 +75,23 @@ def choices(notebook: Notebook) -> Choices:
 def _by_notebook(notebook: Notebook, file: str) -> dict[int, Any]:
     """What a file of the notebook's paper holds, by the number of the notebook; nothing where there is no file."""
     path = notebook.path.parent / file
-    return (read_yaml(path.read_text(), f"papers/{notebook.paper}/{file}") or {}) if path.exists() else {}
+    return settings_in(path) if path.exists() else {}
+
+
+def settings_in(path: Path) -> dict[int, Any]:
+    """What a file of `tiers/`, or `choices.yaml`, says: number of a notebook -> its settings.
+
+    Raises:
+        ParameterError: it is not valid YAML, or says something else.
+    """
+    where = f"papers/{path.as_posix().rpartition('/papers/')[2]}"
+    try:
+        stated = read_yaml(path.read_text(encoding="utf-8"), where) or {}
+    except ValueError as fault:
+        raise ParameterError(str(fault)) from fault
+    if not isinstance(stated, dict) or not all(isinstance(settings, dict | None) for settings in stated.values()):
+        raise ParameterError(f"{where}: expected the number of a notebook and its settings beneath, as in 1: {{}}")
+    return stated
 
 
 def tier_parameters(notebook: Notebook, tier: str, defaults: Parameters | None = None) -> Parameters:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib.files import write_atomically
-from lib.replication.claims import Claim, Paper, read_paper
+from lib.replication.claims import Claim, Paper
 from lib.replication.keys import job_key
-from lib.replication.notebooks import PAPERS, Notebook, all_notebooks
+from lib.replication.notebooks import Notebook, all_notebooks, papers
+from lib.replication.paper_file import read_paper
 from lib.replication.parameters import TIERS, ParameterError, tier_parameters
 from lib.replication.results import Result, read_result, recorded_results, result_path
 from lib.replication.tables import deviations, folded, markdown
@@ -38,7 +39,7 @@ def scoreboard(jobs: "Sequence[Job]") -> str:
         paper = read_paper(notebook.path.parent)
         recorded = {t: r for t, r in recorded_results(notebook).items() if t not in {"reduced", job.tier}}
         label = result["tier"] if result else "FAILED" if job.error else "not run"
-        lines.append(f"\n{notebook.name} ({label})")
+        lines.append(f"\n{notebook.name} ({', '.join(filter(None, [label, job.pilot]))})")
         for claim in _claims_of(paper, notebook):
             verdict = stored_verdict(result, claim.id)
             others = [f"{t}: {v.status}" for t, r in recorded.items() if (v := stored_verdict(r, claim.id))]
@@ -71,7 +72,9 @@ def _aged(notebook: Notebook, tier: str, result: Result) -> str:
     now = tier_parameters(notebook, tier)
     changed = [name for name in now if name != "device" and now[name] != result["parameters"].get(name)]
     paper = read_paper(notebook.path.parent)
-    rules = [c for c, kept in result["claims"].items() if c in paper.claims and paper.claims[c].rule() != kept["rule"]]
+    rules = [
+        c for c, kept in result["claims"].items() if c in paper.claims and not paper.claims[c].judged_by(kept["rule"])
+    ]
     notes = [f"parameters differ: {', '.join(changed)}"] if changed else []
     notes += [f"judged by an earlier rule: {', '.join(rules)}"] if rules else []
     return f"commit {str(result['commit'])[:12]}" + "".join(f"; {note}" for note in notes)
@@ -151,7 +154,7 @@ def figures_list(tree: Path, name: str) -> str:
 def summary_table(tree: Path) -> str:
     """The front page's scoreboard: for every paper, how many claims have which headline."""
     lines = []
-    for name in (name for name in PAPERS if (tree / "papers" / name / "paper.yaml").exists()):
+    for name in papers(tree):
         paper = read_paper(tree / "papers" / name)
         results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
         heads = [_status(headline(verdicts_of(claim, results))) for claim in paper.claims.values()]
@@ -170,12 +173,7 @@ def _status(head: Headline) -> str:
 
 def false_reproduced(tree: Path) -> str:
     """How many false `reproduced` the rules let through when no claim at all were true."""
-    claims = [
-        claim
-        for name in PAPERS
-        if (tree / "papers" / name / "paper.yaml").exists()
-        for claim in read_paper(tree / "papers" / name).claims.values()
-    ]
+    claims = [claim for name in papers(tree) for claim in read_paper(tree / "papers" / name).claims.values()]
     expected = expected_false_reproduced(claims)
     return (
         f"If none of the {len(claims)} claims were true, chance alone would still print `reproduced` for at most "
@@ -186,7 +184,7 @@ def false_reproduced(tree: Path) -> str:
 def generated(tree: Path) -> dict[Path, dict[str, str]]:
     """File -> part -> text: everything in the READMEs that comes from recorded results."""
     parts = {tree / "README.md": {"scoreboard": summary_table(tree), "false reproduced": false_reproduced(tree)}}
-    for name in PAPERS:
+    for name in papers(tree):
         page = tree / "papers" / name / "README.md"
         if page.exists():
             parts[page] = {
@@ -205,7 +203,8 @@ def with_parts(text: str, parts: dict[str, str], where: Path) -> str:
         ValueError: a part's marks are not in the text.
     """
     for name, part in parts.items():
-        marked = re.compile(re.escape(MARK.format(name=name, text="@")).replace("@", ".*?"), re.DOTALL)
+        begin, end = map(re.escape, MARK.format(name=name, text="").split("\n\n"))
+        marked = re.compile(rf"{begin}\n(.*?\n)?{end}", re.DOTALL)
         if not marked.search(text):
             raise ValueError(f"{where} has no marks for the generated part {name!r}")
         text = marked.sub(lambda _: MARK.format(name=name, text=part), text)  # noqa: B023

@@ -42,8 +42,28 @@ def read_result(path: Path) -> Result | None:
 
 
 def write_result(path: Path, result: Result) -> None:
-    """Write a result as JSON that a reader of a diff can follow: one key a line, sorted."""
-    write_atomically(path, json.dumps(result, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+    """Write a result as JSON that a reader of a diff can follow: one key a line, sorted, its numbers beside it.
+
+    Raises:
+        ValueError: a number that is not finite.
+    """
+    plain = json.loads(json.dumps(result, sort_keys=True, allow_nan=False))
+    write_atomically(path, _readable(plain) + "\n")
+
+
+def _readable(value: Any, indent: int = 0) -> str:
+    """JSON with a line for each key and each item, except that a list of plain values stands on one line."""
+    if isinstance(value, dict) and value:
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {_readable(item, indent + 1)}" for key, item in value.items()]
+        return _block("{}", items, indent)
+    if isinstance(value, list) and any(isinstance(item, dict | list) for item in value):
+        return _block("[]", [_readable(item, indent + 1) for item in value], indent)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _block(brackets: str, items: list[str], indent: int) -> str:
+    lines = ",\n".join(f"{' ' * (indent + 1)}{item}" for item in items)
+    return f"{brackets[0]}\n{lines}\n{' ' * indent}{brackets[1]}"
 
 
 def recorded_results(notebook: Notebook) -> dict[str, Result]:

@@ -1,6 +1,6 @@
 """The local scheduler: a pool of papermill processes, two notebooks at a time, one thread each.
 
-    python -m lib.replication run [PAPER[/N] ...] [--tier T] [--jobs 2] [--minutes M] [-p name value]
+    python -m lib.replication run [PAPER[/N] ...] [--tier T] [--jobs 2] [--minutes M] [-p name value] [--first-seed 100]
 
 Only what changed is run. Two notebooks of one paper never run together, also across two runs on one output folder. A
 notebook that fails does not stop the others; the end of the run names it, its cell and the error. When the minutes are
@@ -29,7 +29,8 @@ from lib.replication.experiment import RESULT_VARIABLE
 from lib.replication.gpus import VISIBLE, least_used
 from lib.replication.keys import job_key
 from lib.replication.notebooks import Notebook
-from lib.replication.parameters import Parameters, check, tier_file, tier_parameters
+from lib.replication.parameters import ParameterError, Parameters, check, tier_file, tier_parameters
+from lib.replication.pilot import FIRST_SEED_VARIABLE, in_words
 from lib.replication.results import read_result, recorded_path, result_path, write_result
 from lib.replication.snapshot import Tree
 from lib.roots import data_root, output_root
@@ -55,6 +56,12 @@ class Job:
     error: str = ""
     after: list[int] = field(default_factory=list)
     gpu: str | None = None  # what CUDA_VISIBLE_DEVICES is set to; None leaves it as it is
+    first_seed: int = 0  # anything else makes it a pilot
+
+    @property
+    def pilot(self) -> str:
+        """What kind of pilot this is, in words; empty where it is the run that counts."""
+        return in_words(self.first_seed, self.parameters["seeds"])
 
     @property
     def result(self) -> Path:
@@ -89,14 +96,24 @@ class Job:
         return float(stored["seconds"]) if stored and stored["job_key"] == self.key else 0.0
 
 
-def plan(notebooks: list[Notebook], tier: str, overrides: Parameters, tree: Tree) -> list[Job]:
-    """The jobs, every parameter checked before any of them starts."""
+def plan(notebooks: list[Notebook], tier: str, overrides: Parameters, tree: Tree, *, first_seed: int = 0) -> list[Job]:
+    """The jobs, every parameter checked before any of them starts; pilots where `first_seed` is not 0.
+
+    Raises:
+        ParameterError: as `check`, or seeds of a pilot that are also seeds of the run that counts.
+    """
     jobs = []
     for notebook in notebooks:
         parameters = check(overrides, tier_parameters(notebook, tier), notebook)
+        if first_seed and first_seed < parameters["seeds"]:
+            raise ParameterError(
+                f"--first-seed {first_seed}: seeds 0 to {parameters['seeds'] - 1} are those of the run that counts "
+                f"({notebook.name}); a pilot takes others, as in --first-seed 100"
+            )
         after = tier_file(notebook, tier).get("after", [])
-        key = job_key(notebook, parameters, tree.folder)
-        jobs.append(Job(notebook, tier, parameters, tree, key, after=[after] if isinstance(after, int) else after))
+        key = job_key(notebook, parameters | ({"first seed": first_seed} if first_seed else {}), tree.folder)
+        after = [after] if isinstance(after, int) else after
+        jobs.append(Job(notebook, tier, parameters, tree, key, after=after, first_seed=first_seed))
     return jobs
 
 
@@ -190,6 +207,7 @@ def _part_result(job: Job) -> Path:
 def _environment(job: Job) -> dict[str, str]:
     ours = dict.fromkeys(THREADS, "1") | {
         RESULT_VARIABLE: str(_part_result(job)),
+        FIRST_SEED_VARIABLE: str(job.first_seed),
         "REPLICATION_DATA": str(data_root()),
         "REPLICATION_OUTPUT": str(output_root()),
         # the snapshot's lib before any other; a folder of wheels may lie behind it
@@ -219,9 +237,8 @@ def _finish(job: Job) -> None:
         result["cost"]["run_seconds"] = seconds + job.spent_seconds
         _spent(job).unlink(missing_ok=True)
         _part(job).replace(job.executed)
-        write_result(
-            job.result, result | {"job_key": job.key, "unrecordable": job.tree.unrecordable or result["unlike others"]}
-        )
+        unrecordable = job.pilot or job.tree.unrecordable or result["unlike others"]
+        write_result(job.result, result | {"job_key": job.key, "unrecordable": unrecordable})
         job.executed.with_suffix(".failed.ipynb").unlink(missing_ok=True)
         print(f"{job.notebook.name} ({job.tier}): {seconds:.0f} s", flush=True)
     for leftover in _leftovers(job):

@@ -380,11 +380,7 @@ def _measure(claim: Claim, name: str, parts: Sequence[Part], values: Values, con
     if len(set(map(len, per_part))) > 1:
         found = ", ".join(f"{part.name}: {len(effects)}" for part, effects in zip(parts, per_part, strict=True))
         raise ValueError(f"claim {claim.id}: the parts differ in their number of seeds ({found}); use the same seeds")
-    total = math.fsum(part.weight for part in parts)
-    effects = [
-        math.fsum(part.weight * d for part, d in zip(parts, ds, strict=True)) / total
-        for ds in zip(*per_part, strict=True)
-    ]
+    effects = [math.fsum(of_seed) / len(parts) for of_seed in zip(*per_part, strict=True)]
     shared = _shared(claim, parts)
     if len(effects) < FEWEST_SEEDS:
         reason = f"{_seeds(len(effects))}, at least {FEWEST_SEEDS} needed"

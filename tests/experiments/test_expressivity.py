@@ -9,7 +9,7 @@ from torch import nn
 
 from lib.experiments.rethinking_generalization import expressivity as arms
 from lib.experiments.rethinking_generalization import expressivity_summary as summary
-from lib.replication.claims import read_paper
+from lib.replication.paper_file import read_paper
 from lib.replication.verdicts import judge
 from lib.roots import repository
 

@@ -10,7 +10,7 @@ import torch
 from lib.experiments.rethinking_generalization import random_labels as arms
 from lib.experiments.rethinking_generalization import random_labels_frames as frames
 from lib.experiments.rethinking_generalization import random_labels_summary as summary
-from lib.replication.claims import read_paper
+from lib.replication.paper_file import read_paper
 from lib.replication.tables import literature
 from lib.replication.verdicts import NOT_TESTABLE, REPRODUCED, judge
 from lib.roots import repository

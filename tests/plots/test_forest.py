@@ -7,8 +7,8 @@ import pytest
 
 from lib.plots.forest import forest
 from lib.plots.glance import COLOURS
-from lib.replication.claims import read_paper
 from lib.replication.forest import forest_frame
+from lib.replication.paper_file import read_paper
 from lib.replication.verdicts import Verdict
 from tests import tiny
 

@@ -7,7 +7,7 @@ import pytest
 
 from lib.experiments.rethinking_generalization import expressivity
 from lib.replication.keys import build_source_key, canonical, job_key, meaning, reached_files, source_key
-from lib.replication.notebooks import Notebook
+from lib.replication.notebooks import Notebook, all_notebooks
 from lib.roots import repository
 
 ARMS = "lib/experiments/rethinking_generalization/expressivity.py"
@@ -46,17 +46,39 @@ def test_editing_plots_leaves_the_artefacts(sources):
     assert source_key(ARMS, sources) == before
 
 
-PAPERS_ARMS = (
-    "lib/experiments/rethinking_generalization/expressivity.py",
-    "lib/experiments/rethinking_generalization/random_labels.py",
-    "lib/experiments/pretraining_robustness/adversarial_robustness.py",
-    "lib/experiments/confidence_calibrated_ood/confidence_loss.py",
-    "lib/experiments/jem/training.py",
-    "lib/experiments/noisy_student/self_training.py",
-)
+def imported(tree: ast.Module) -> dict[str, str]:
+    """Name -> the file of `lib` that it stands for or comes from."""
+    found = {}
+    for node in [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]:
+        for alias in node.names:
+            module = str(node.module).replace(".", "/")
+            itself = f"{module}/{alias.name}.py"
+            found[alias.asname or alias.name] = itself if (repository() / itself).is_file() else f"{module}.py"
+    return found
 
 
-@pytest.mark.parametrize("arms", PAPERS_ARMS)
+def files_of_arms(code: str) -> set[str]:
+    """The files whose functions are handed to `experiment.run` and `experiment.artefacts`, here or in a helper."""
+    tree = ast.parse(code)
+    names = imported(tree)
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    arms = [c.args[0] for c in calls if ast.unparse(c.func) in {"experiment.run", "experiment.artefacts"}]
+    files = {names[ast.unparse(arm).split(".")[0]] for arm in arms}
+    helpers = {name for name in names.values() if name.startswith("lib/experiments/")} - files
+    return files.union(*(files_of_arms((repository() / name).read_text()) for name in helpers))
+
+
+NOTEBOOKS = all_notebooks(repository())
+ARMS_OF_PAPERS = sorted(set().union(*(files_of_arms("\n".join(notebook.code)) for notebook in NOTEBOOKS)))
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
+def test_the_arms_of_every_notebook_are_found(notebook):
+    found = files_of_arms("\n".join(notebook.code))
+    assert found and all((repository() / file).is_file() for file in found)
+
+
+@pytest.mark.parametrize("arms", ARMS_OF_PAPERS)
 @pytest.mark.parametrize(
     ("change", "file", "text"),
     [
@@ -77,7 +99,7 @@ def test_what_changes_no_trained_number_retrains_no_net(arms, change, file, text
 
 def test_files_that_build_artefacts_import_neither_replication_nor_plots(sources):
     """Every file of `experiments` but those that arrange runs, rows and frames, which no artefact is built by."""
-    for arms in PAPERS_ARMS:
+    for arms in ARMS_OF_PAPERS:
         reached = reached_files(arms, sources)
         assert not [name for name in reached if name.startswith(("lib/replication", "lib/plots"))], arms
 

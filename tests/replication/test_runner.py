@@ -9,7 +9,9 @@ from types import SimpleNamespace
 import pytest
 
 from lib.replication import gpus, runner
+from lib.replication.__main__ import main
 from lib.replication.notebooks import Notebook
+from lib.replication.parameters import ParameterError
 from lib.replication.report import scoreboard
 from lib.replication.results import write_result
 from lib.replication.runner import Job, failure
@@ -45,6 +47,33 @@ def test_a_notebook_gets_the_gpu_with_the_fewest():
     assert gpus.least_used(["0", "1"], ["0", "1", "0"]) == "1"
     assert gpus.least_used(["0"], ["0"] * 3) == "0", "four side by side on one"
     assert gpus.least_used([], [None]) is None
+
+
+def test_a_pilot_is_named_everywhere_and_has_a_key_of_its_own(job, tmp_path, monkeypatch):
+    assert job.pilot == "" and runner._environment(job)["REPLICATION_FIRST_SEED"] == "0"
+    tiny.make_tree(tmp_path / "tree")
+    notebook = Notebook(tmp_path / "tree" / "papers" / "JEM" / "1-tiny.ipynb")
+
+    def planned(first_seed):
+        (planned,) = runner.plan([notebook], "laptop", {}, Tree(tmp_path / "tree"), first_seed=first_seed)
+        return planned
+
+    run, pilot, other = planned(0), planned(100), planned(200)
+    assert pilot.pilot == "a pilot on seeds 100 to 102" and run.pilot == ""
+    assert len({run.key, pilot.key, other.key}) == 3
+    assert runner._environment(pilot)["REPLICATION_FIRST_SEED"] == "100"
+    assert run.parameters == pilot.parameters
+    with pytest.raises(ParameterError, match="--first-seed 2: seeds 0 to 2 are those of the run that counts"):
+        planned(2)
+    assert planned(3).pilot == "a pilot on seeds 3 to 5"
+
+
+def test_a_pilot_that_would_do_nothing_is_refused(capsys):
+    assert main(["run", "--dry", "--first-seed", "100"]) == 2
+    assert "--first-seed means nothing with --dry" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["run", "--first-seed", "-1"])
+    assert "must be 0 or more" in capsys.readouterr().err
 
 
 def test_a_notebook_sees_its_gpu_alone_and_the_folder_of_wheels_behind_its_tree(job, monkeypatch):

@@ -36,8 +36,8 @@ SLACK = 4 * math.sqrt(0.05 * 0.95 / DRAWS)  # four standard errors of a share of
 
 def part(name: str | None = None, **changes: Any) -> Part:
     fields: dict[str, Any] = {
-        "name": name, "compared": ("a", "b"), "sign": 1, "margin": 0.1, "weight": 1.0,
-        "unit": "fraction", "paper": None,
+        "name": name, "compared": ("a", "b"), "sign": 1, "margin": 0.1, "unit": "fraction",
+        "paper": None,
     }  # fmt: skip
     return Part(**{**fields, **changes})
 
@@ -235,11 +235,11 @@ def parts_values(**differences: list[float]) -> dict[str, list[float]]:
 
 
 def test_parts_are_averaged_in_units_of_their_margins():
-    rule = claim("direction", part("x", margin=0.1, weight=3), part("y", margin=0.4))
+    rule = claim("direction", part("x", margin=0.1), part("y", margin=0.4))
     verdict = judge(rule, parts_values(x=[0.2, 0.2, 0.2], y=[0.4, 0.8, 1.2]), set())
-    # (3 x 2 + 1) / 4, (3 x 2 + 2) / 4, (3 x 2 + 3) / 4: mean 2, s = 0.25
+    # (2 + 1) / 2, (2 + 2) / 2, (2 + 3) / 2: mean 2, s = 0.5
     assert (verdict.mean, verdict.margin, verdict.unit) == (2.0, 1.0, "margins")
-    assert verdict.high - verdict.mean == pytest.approx(0.25 * 1.685854)  # type: ignore[operator]
+    assert verdict.high - verdict.mean == pytest.approx(0.5 * 1.685854)  # type: ignore[operator]
     assert [(row.name, row.status, row.mean) for row in verdict.parts] == [
         ("C1/x", "reproduced", pytest.approx(0.2)),
         ("C1/y", "reproduced", pytest.approx(0.8)),
@@ -445,7 +445,7 @@ def test_judge_agrees_with_the_simulation(name: str):
     generator = np.random.default_rng(1)
     entries = ("a", "b", "c") if rule == "order" else ("a", "b")
     quantities = [f"{entry}/{part_name}" for entry in (*entries, "control") for part_name in "xy"]
-    parts = [part(p, compared=entries, margin=m, weight=w) for p, m, w in (("x", 0.2, 1.0), ("y", 0.5, 2.0))]
+    parts = [part(p, compared=entries, margin=m) for p, m in (("x", 0.2), ("y", 0.5))]
     rules = claim(rule, *parts, controls=(Control("b", "control"),))
     for _ in range(100):
         values = {name: generator.normal(0, 0.3, size=4).tolist() for name in quantities}
@@ -458,9 +458,9 @@ def test_judge_agrees_with_the_simulation(name: str):
 
         per_part = {str(p.name): effects(p, "b") for p in parts}
         controls = [effects(p, "control") for p in parts]
-        whole = (per_part["x"] + 2 * per_part["y"]) / 3
+        whole = (per_part["x"] + per_part["y"]) / 2
         apart = {p: statuses(rule, d[None])[0] for p, d in per_part.items()}
-        control = statuses(rule, ((controls[0] + 2 * controls[1]) / 3)[None])
+        control = statuses(rule, ((controls[0] + controls[1]) / 2)[None])
         verdict = judge(rules, values, set())
         assert verdict.status == combine(rule, statuses(rule, whole[None])[0], apart, control)[0]
         assert verdict.low == pytest.approx(interval(whole).low, abs=1e-8)

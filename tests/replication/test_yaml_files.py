@@ -5,7 +5,7 @@ import json
 import pytest
 import yaml
 
-from lib.replication.notebooks import PAPERS
+from lib.replication.notebooks import papers
 from lib.replication.yaml_files import read_yaml
 from lib.roots import repository
 
@@ -38,7 +38,7 @@ def test_what_is_not_yaml_says_where():
         read_yaml("a: 1\na: 2", "here")
 
 
-@pytest.mark.parametrize("paper", PAPERS)
+@pytest.mark.parametrize("paper", papers(repository()))
 def test_no_number_of_a_paper_depends_on_the_version_of_yaml(paper):
     """An editor or a tool with PyYAML's own rules reads the same from our files."""
     files = sorted((repository() / "papers" / paper).rglob("*.yaml"))

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from tests import tiny
 
@@ -101,6 +102,25 @@ def test_a_custom_run_says_so_and_cannot_be_recorded(tmp_path):
     assert tiny.result(tree, 1, "laptop")["tier"] == "custom"
     done = tiny.replication(tree, "record", "--tier", "laptop")
     assert done.returncode == 2 and "custom parameters" in done.stderr
+
+
+def test_a_pilot_takes_other_seeds_says_so_and_cannot_be_recorded(tmp_path):
+    tree = tiny.make_tree(tmp_path)
+    done = tiny.replication(tree, "run", "--tier", "laptop", "--first-seed", "100")
+    assert done.returncode == 0, done.stderr
+    assert "JEM/1-tiny (laptop, a pilot on seeds 100 to 102)" in done.stdout
+    pilot = tiny.result(tree, 1, "laptop")
+    means = [torch.rand(8, generator=torch.Generator().manual_seed(seed)).mean().item() for seed in (100, 101, 102)]
+    assert pilot["values"]["a"] == pytest.approx([1 + mean for mean in means])
+    assert pilot["unrecordable"] == "a pilot on seeds 100 to 102"
+    refused = tiny.replication(tree, "record", "--tier", "laptop")
+    assert refused.returncode == 2 and "cannot be recorded: a pilot on seeds 100 to 102" in refused.stderr
+    again = tiny.replication(tree, "run", "--tier", "laptop", "--first-seed", "100")
+    assert "1 of 1 notebooks unchanged" in again.stdout and "a pilot on seeds" in again.stdout
+    whole = tiny.replication(tree, "run", "--tier", "laptop")
+    assert "0 of 1 notebooks unchanged" in whole.stdout and "pilot" not in whole.stdout
+    counted = tiny.result(tree, 1, "laptop")
+    assert counted["unrecordable"] == "" and not set(counted["artefacts"]) & set(pilot["artefacts"])
 
 
 def test_a_long_run_reads_the_commit_it_started_at_whatever_is_edited_meanwhile(tmp_path):

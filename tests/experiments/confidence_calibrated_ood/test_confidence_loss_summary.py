@@ -4,7 +4,7 @@ import pytest
 from lib.experiments.confidence_calibrated_ood import confidence_loss_summary as summary
 from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS
 from lib.metrics.detection import auroc
-from lib.replication.claims import read_paper
+from lib.replication.paper_file import read_paper
 from lib.roots import repository
 from tests.experiments.confidence_calibrated_ood.logits import run
 

@@ -7,7 +7,7 @@ from lib.experiments.confidence_calibrated_ood.confidence_loss_summary import (
     tnr95,
 )
 from lib.experiments.confidence_calibrated_ood.confidence_loss_values import confidence_values
-from lib.replication.claims import read_paper
+from lib.replication.paper_file import read_paper
 from lib.replication.verdicts import NOT_TESTABLE, judge
 from lib.roots import repository
 from tests.experiments.confidence_calibrated_ood.logits import run

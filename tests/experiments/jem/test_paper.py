@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.replication.claims import read_paper
+from lib.replication.paper_file import read_paper
 from lib.roots import repository
 
 PAPER = read_paper(repository() / "papers" / "JEM")

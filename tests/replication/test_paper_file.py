@@ -1,12 +1,14 @@
 """What `paper.yaml` may say, what each default fills in, and that every mistake is named where it stands."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from lib.replication.claims import UNITS, Claim, Part, read_paper
+from lib.replication.claims import UNITS, Claim, Part
+from lib.replication.paper_file import read_paper
 from lib.roots import repository
 
 PAPERS = sorted((repository() / "papers").glob("*/paper.yaml"))
@@ -50,7 +52,7 @@ def test_a_folder_and_its_file_are_the_same_paper(tmp_path: Path):
 def test_the_margin_is_a_quarter_of_the_papers_effect(tmp_path: Path):
     part = only_part(read_claim(tmp_path, paper=EFFECT))
     assert part.margin == pytest.approx(0.002)  # a quarter of 0.8 points, as a fraction
-    assert (part.unit, part.weight, part.sign, part.name) == ("points", 1.0, 1, None)
+    assert (part.unit, part.sign, part.name) == ("points", 1, None)
 
 
 @pytest.mark.parametrize(
@@ -80,14 +82,14 @@ def test_a_part_takes_from_the_claim_what_it_does_not_state(tmp_path: Path):
         sign=1,
         parts={
             "plain": None,
-            "own effect": {"paper": {**EFFECT, "effect": 4.0}, "weight": 2},
+            "own effect": {"paper": {**EFFECT, "effect": 4.0}},
             "own margin": {"margin": 0.05, "paper": None},
             "other way": {"comparison": ["b", "a"], "sign": -1, "needs": ["cifar10"], "paper": None},
         },
     )
     plain, own_effect, own_margin, other_way = claim.parts
-    assert (plain.margin, plain.weight, plain.paper) == (pytest.approx(0.002), 1, claim.paper)
-    assert (own_effect.margin, own_effect.weight) == (pytest.approx(0.01), 2)
+    assert (plain.margin, plain.paper) == (pytest.approx(0.002), claim.paper)
+    assert own_effect.margin == pytest.approx(0.01)
     assert (own_margin.margin, own_margin.paper, own_margin.unit) == (0.05, None, "points")
     assert (other_way.compared, other_way.sign, other_way.needs) == (("b", "a"), -1, ("cifar10",))
     assert plain.quantity("accuracy") == "accuracy/plain"
@@ -168,8 +170,8 @@ MISTAKES = [
     ({"control": {"instead_of": "a", "take": "c"}, "parts": {"x": {"comparison": ["d", "e"]}}}, "is not compared"),
     ({"needs": ["fake:cifar10"]}, "real data sets"),
     ({"parts": {}}, "parts is empty"),
-    ({"parts": {"x": {"wieght": 1}}}, "part x: unknown key 'wieght'; did you mean 'weight'"),
-    ({"parts": {"x": {"weight": 0}}}, "weight must be > 0"),
+    ({"parts": {"x": {"singn": 1}}}, "part x: unknown key 'singn'; did you mean 'sign'"),
+    ({"parts": {"x": {"weight": 2}}}, "part x: unknown key 'weight'"),
     ({"parts": {True: None}}, "truth values"),
     ({"judged_as": "equal"}, "'judged_as' is for a qualitative claim"),
     ({"kind": "qualitative", "judged_as": "identity"}, "unknown judged_as"),
@@ -284,6 +286,17 @@ def test_whatever_a_verdict_depends_on_is_in_the_recorded_rule(tmp_path: Path, k
     before = read_claim(tmp_path).rule()
     assert read_claim(tmp_path, **{key: value}).rule() != before
     assert read_claim(tmp_path, statement="Other words").rule() == before
+
+
+def test_a_recorded_rule_is_known_again_also_with_the_weights_of_older_results(tmp_path: Path):
+    claim = read_claim(tmp_path, parts={"x": None, "y": {"margin": 0.2}})
+    recorded = json.loads(json.dumps(claim.rule()))
+    assert claim.judged_by(recorded)
+    weighted = {**recorded, "parts": [part | {"weight": 1.0} for part in recorded["parts"]]}
+    assert claim.judged_by(weighted)
+    assert not claim.judged_by({**recorded, "parts": [part | {"weight": 2.0} for part in recorded["parts"]]})
+    assert not claim.judged_by({**recorded, "needs": ["cifar10"]})
+    assert not read_claim(tmp_path, parts={"x": None, "y": {"margin": 0.3}}).judged_by(weighted)
 
 
 @pytest.mark.parametrize("file", PAPERS, ids=lambda file: file.parent.name)
