@@ -1,7 +1,7 @@
 """The evidence for each claim as a forest: every interval over seeds beside the band that would not matter."""
 
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lib.plots.glance import COLOURS, LIMIT
 from lib.plots.panels import show, theme
@@ -35,8 +35,8 @@ def forest(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.axvspan(-1, 1, color="0.93", zorder=0)
     axes.set_xscale("symlog", linthresh=1, linscale=0.7)
     lines = frame.drop_duplicates("line")
-    axes.set(xlim=(-LIMIT, LIMIT), ylim=(len(lines) - 0.4, -0.6), xlabel=SCALE)
-    axes.xaxis.label.set_size(9)
+    axes.set(xlim=(-LIMIT, LIMIT), ylim=(len(lines) - 0.4, -0.6))
+    axes.set_xlabel(SCALE, fontsize=9)
     axes.set_xticks([-10, -1, 0, 1, 10], ["−10", "−1", "0", "1", "10"], fontsize=9)
     labels = [textwrap.shorten(PREFIX[level] + label, LABEL, placeholder=" …")
               for level, label in zip(lines["level"], lines["label"], strict=True)]  # fmt: skip
@@ -47,10 +47,10 @@ def forest(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.grid(axis="y", visible=False)
 
 
-def _mark(axes: "Axes", row: dict[str, object], place: float) -> None:
+def _mark(axes: "Axes", row: dict[Any, Any], place: float) -> None:
     """An interval with its mean, filled where it is evidence; what was not judged says so in words."""
     colour = COLOURS.get(str(row["status"]), UNTESTED)
-    mean = float(row["mean"])  # type: ignore[arg-type]
+    mean = float(row["mean"])
     if mean != mean:
         if row["level"] == "claim" and row["evidence"]:
             axes.text(0, place, str(row["status"]), fontsize=8, color="0.35", ha="center", va="center", style="italic")

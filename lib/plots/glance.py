@@ -64,8 +64,9 @@ def results_at_a_glance(frame: "pd.DataFrame", path: Path, key: str) -> None:
     rows = [int((frame["paper"] == name).sum()) for name in papers]
     with plt.rc_context({"svg.hashsalt": "five-papers", "svg.fonttype": "none"}):
         size = (WIDTH, ROW * (sum(rows) + GAP * len(rows)) + 1.2)
-        places = {"figsize": size, "squeeze": False, "layout": "constrained", "sharex": True}
-        figure, panels = plt.subplots(len(papers), 1, height_ratios=rows, **places)
+        figure, panels = plt.subplots(
+            len(papers), 1, height_ratios=rows, figsize=size, squeeze=False, layout="constrained", sharex=True
+        )
         for name, axes in zip(papers, panels[:, 0], strict=True):
             claims_of_a_paper(frame[frame["paper"] == name], axes)
             axes.set_title(name, fontsize=9, loc="left", fontweight="bold")

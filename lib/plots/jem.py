@@ -21,14 +21,14 @@ def divergence(frame: "pd.DataFrame", axes: "Axes") -> None:
     A cross stands where a divergence was found and the run was rolled back. Columns: run, taken, gap, mark.
     """
     from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import LogNorm
+    from matplotlib.colors import LogNorm, to_hex
 
     distance = ScalarMappable(LogNorm(1, 1000, clip=True), "YlOrRd")  # nats; what is below 10 is healthy
     names = list(frame["run"].unique())
     for place, name in enumerate(names):
         lines = frame[frame["run"] == name]
         ends = [*lines["taken"][1:], lines["taken"].iloc[-1] + 1]
-        colours = distance.to_rgba(lines["gap"].abs().clip(1, 1000))
+        colours = [to_hex(rgba) for rgba in distance.to_rgba(lines["gap"].abs().clip(1, 1000))]
         axes.hlines([place] * len(lines), lines["taken"], ends, colors=colours, lw=9)
         found = lines[lines["mark"] != ""]
         axes.plot(found["taken"], [place] * len(found), "x", color="0.1", ms=7, mew=1.8, zorder=3)

@@ -1,8 +1,10 @@
 """The picture of the evidence: which lines it has, and where its marks lie."""
 
 import math
+from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from lib.plots.forest import forest
@@ -17,7 +19,7 @@ from tests import tiny
 def frame(tmp_path):
     """One claim with two parts, one of which was not testable, and a control; recorded, and in this run."""
     paper = read_paper(tiny.make_tree(tmp_path) / "papers" / "JEM")
-    numbers = {"mean": 0.4, "low": 0.2, "high": 0.6, "margin": 0.2, "seeds": 3}
+    numbers: dict[str, Any] = {"mean": 0.4, "low": 0.2, "high": 0.6, "margin": 0.2, "seeds": 3}
     parts = (Verdict("C1/easy", "reproduced", **numbers), Verdict("C1/hard", "not testable at this tier"))
     controls = (Verdict("C1 control twin", "reversed", mean=-0.4, low=-0.6, high=-0.2, margin=0.2, seeds=3),)
     kept = Verdict("C1", "partly", parts=parts, controls=controls, **numbers)
@@ -38,7 +40,7 @@ def test_lines_are_the_claim_its_tested_parts_and_its_controls_in_margins(frame)
 def test_marks_lie_at_their_values_in_the_colour_of_their_verdict_and_stand_ins_are_hollow(frame):
     _, axes = plt.subplots()
     forest(frame, axes)
-    dots = {line.get_xdata()[0]: line for line in axes.lines if line.get_marker() == "o"}
+    dots = {float(np.asarray(line.get_xdata())[0]): line for line in axes.lines if line.get_marker() == "o"}
     assert sorted(dots) == pytest.approx([-2.0, 0.0, 2.0])
     assert dots[-2.0].get_color() == COLOURS["reversed"] and dots[0.0].get_markerfacecolor() == "white"
     assert [text.get_text() for text in axes.get_yticklabels()] == ["C1 A beats B", "easy", "with twin"]

@@ -116,7 +116,7 @@ def test_the_cells_stand_in_the_order_of_every_page_with_their_tags(tree: Path):
     ]
     tags = dict(tagged)
     assert {"tier", "seeds", "device"} <= set(read_literals(notebook.parameters_source))
-    assert list(tags)[0] == 'replication.in_short("Tiny-paper", 3)'
+    assert next(iter(tags)) == 'replication.in_short("Tiny-paper", 3)'
     assert list(tags)[2] == 'experiment = replication.start("Tiny-paper", 3)'
     assert list(tags)[-4:] == [
         "experiment.deviations()",
