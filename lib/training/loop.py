@@ -152,15 +152,21 @@ def supervised(loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy) -> Ba
 def refuse_single_image(model: nn.Module, rows: Tensor) -> None:
     """Raise, before any step, where the last batch of an epoch is one image that batch norm cannot normalise."""
     image = rows[:1].permute(0, 3, 1, 2) if rows.ndim == 4 else rows[:1]
+    with single_image_in_words(), torch.no_grad(), torch.random.fork_rng(devices=[]):
+        deepcopy(model).train()(image)
+
+
+@contextmanager
+def single_image_in_words() -> Iterator[None]:
+    """What torch says of batch norm on a single image, with what to do about it."""
     try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            deepcopy(model).train()(image)
+        yield
     except ValueError as fault:
         if "more than 1 value per channel" not in str(fault):
             raise
         raise ValueError(
-            f"the last batch of an epoch is a single image of {len(rows)}, which batch norm cannot normalise: "
-            "take another batch size, or drop_last=True"
+            "the last batch of an epoch is a single image, which batch norm cannot normalise: take another batch size, "
+            "or drop_last=True"
         ) from fault
 
 
@@ -180,7 +186,7 @@ class Step(NamedTuple):
         set_rates(run.optimiser, self.schedule(run.step))
         run.optimiser.zero_grad()
         with run.compute.tensor_float():
-            with run.compute.autocast():
+            with run.compute.autocast(), single_image_in_words():
                 value = self.batch_loss(run.model, batch)
             value.backward()
         norm = gradient_norm(run.optimiser, self.clip_norm)

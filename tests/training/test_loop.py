@@ -287,9 +287,11 @@ def test_a_last_batch_of_one_is_refused_before_the_first_step():
     images, labels = toy(count=13)
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
     before, state = weights(model), torch.get_rng_state()
-    with pytest.raises(ValueError, match=r"single image of 13, .*drop_last=True"):
+    with pytest.raises(ValueError, match=r"a single image, .*drop_last=True"):
         fit(model, images, labels)
     assert torch.equal(weights(model), before) and torch.equal(torch.get_rng_state(), state)
+    with pytest.raises(ValueError, match=r"a single image, .*drop_last=True"):  # a loss of one's own shows it late
+        fit(model, images, labels, batch_loss=supervised())
     assert len(fit(model, images, labels, drop_last=True).losses) == 6
     assert len(fit(model, images, labels, steps=3).losses) == 3  # the epoch's last batch is not come to
     pictures = torch.rand(13, 3, 32, 32)
