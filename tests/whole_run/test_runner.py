@@ -242,7 +242,7 @@ def test_recording_keeps_result_verdict_and_stored_outputs(finished, tmp_path):
     assert json.loads((tree / "papers/JEM/recorded/reduced/1.json").read_text())["tier"] == "reduced"
     assert "reproduced (laptop)" in (tree / "papers/JEM/README.md").read_text()
     stored = (tree / "papers/JEM/1-tiny.ipynb").read_text()
-    assert "| laptop |" in stored and "papermill" not in stored and "injected" not in stored
+    assert "; recorded at laptop" in stored and "papermill" not in stored and "injected" not in stored
     again = tiny.replication(tree, "notebooks")
     assert "0 reference numbers changed" in again.stdout
     assert "1 of 1 notebooks unchanged" in tiny.replication(tree, "notebooks").stdout
