@@ -2,12 +2,13 @@
 
 import argparse
 import math
+import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from lib.replication import bundle, day, glance, record, report, runner
+from lib.replication import bundle, day, glance, record, report, runner, spread
 from lib.replication.check import check_paper
 from lib.replication.gpus import gpus
 from lib.replication.new import new
@@ -18,6 +19,7 @@ from lib.roots import output_root, repository
 
 GPU_TIERS = ("gpu", "paper")
 TIME_UP = 3
+SPREAD = "first a process for each seed, --jobs of them at a time (one a core by default), builds what the seed needs"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
             words = "a pilot: seeds from this one on, 100 say, in place of 0, 1, ...; it cannot be recorded"
             sub.add_argument("--first-seed", type=_seed, default=0, help=words)
+            sub.add_argument("--spread", action="store_true", help=SPREAD)
             sub.add_argument("--dry", action="store_true", help="tiny budgets and random data, to see that it runs")
         if name == "record":
             words = "parts of results made from a bundle"
@@ -116,6 +119,7 @@ def _add_day(commands: Any) -> None:
     sub.add_argument("--tier", default=None, choices=TIERS, help="instead of the order's")
     sub.add_argument("--jobs", type=_count, default=None, help="notebooks at a time; one for each GPU by default")
     sub.add_argument("--minutes", type=_minutes, default=math.inf, help="instead of the order's")
+    sub.add_argument("--spread", action="store_true", help=SPREAD)
     sub.add_argument("--first-only", action="store_true", help="the tests and readings, and no notebook")
     sub.add_argument("--notebooks-only", action="store_true", help="without the tests and readings before")
     sub.add_argument("--artefacts", action="store_true", help="pack trained nets and checkpoints too")
@@ -133,7 +137,10 @@ def _run(options: argparse.Namespace) -> int:
         jobs = runner.plan(notebooks, options.tier, passed, tree, first_seed=options.first_seed)
         there = gpus() if options.tier in GPU_TIERS else []
         workers = options.jobs or len(there) or 2
-        outcome = runner.run(jobs, workers, seconds=60 * options.minutes, gpus=there)
+        ends = time.monotonic() + 60 * options.minutes
+        if options.spread:
+            spread.build_ahead(jobs, options.jobs or os.cpu_count() or 2, seconds=ends - time.monotonic(), gpus=there)
+        outcome = runner.run(jobs, workers, seconds=ends - time.monotonic(), gpus=there)
         print(report.scoreboard(jobs))
     report_left(outcome.left)
     return report_failures(outcome.failed) or (TIME_UP if outcome.left else 0)

@@ -152,7 +152,7 @@ def run(jobs: list[Job], workers: int, *, seconds: float = math.inf, gpus: Seque
             time.sleep(0.1)
     finally:
         finished = [job for job in running if job.process and job.process.poll() is not None]
-        _interrupt(running)
+        interrupt([job.process for job in running if job.process])
         finished += [job for job in running if job not in finished and _ended_well(job)]
         for job in running:
             _finish(job) if job in finished else _leave(job)
@@ -178,15 +178,21 @@ def _start(job: Job) -> bool:
     if job.fresh:
         job.lock.close()
         return True
-    command = [sys.executable, "-P", str(EXECUTE), _literal(job.notebook.path), _literal(_part(job)), "-k", "python3",
-               "-y", yaml.safe_dump(job.parameters), "--cwd", str(job.notebook.path.parent),
-               "--no-progress-bar", "--log-level", "ERROR"]  # fmt: skip
+    command = papermill(job, job.parameters, _part(job))
     with _part(job).with_suffix(".log").open("wb") as log:
         job.process = subprocess.Popen(
-            command, env=_environment(job), stdout=log, stderr=log, start_new_session=True, cwd=job.tree.folder,
+            command, env=environment(job, _part_result(job), job.first_seed), stdout=log, stderr=log,
+            start_new_session=True, cwd=job.tree.folder,
             pass_fds=[job.lock.fileno()],  # if we are killed, the paper stays locked until papermill has ended
         )  # fmt: skip
     return True
+
+
+def papermill(job: Job, parameters: Parameters, output: Path) -> list[str]:
+    """The command that executes a job's notebook with `parameters` into `output`."""
+    return [sys.executable, "-P", str(EXECUTE), _literal(job.notebook.path), _literal(output), "-k", "python3",
+            "-y", yaml.safe_dump(parameters), "--cwd", str(job.notebook.path.parent),
+            "--no-progress-bar", "--log-level", "ERROR"]  # fmt: skip
 
 
 def _literal(path: Path) -> str:
@@ -204,10 +210,11 @@ def _part_result(job: Job) -> Path:
     return _part(job).with_suffix(".json")
 
 
-def _environment(job: Job) -> dict[str, str]:
+def environment(job: Job, result: Path, first_seed: int) -> dict[str, str]:
+    """What a notebook's process finds in its environment."""
     ours = dict.fromkeys(THREADS, "1") | {
-        RESULT_VARIABLE: str(_part_result(job)),
-        FIRST_SEED_VARIABLE: str(job.first_seed),
+        RESULT_VARIABLE: str(result),
+        FIRST_SEED_VARIABLE: str(first_seed),
         "REPLICATION_DATA": str(data_root()),
         "REPLICATION_OUTPUT": str(output_root()),
         # the snapshot's lib before any other; a folder of wheels may lie behind it
@@ -246,9 +253,9 @@ def _finish(job: Job) -> None:
     job.lock.close()
 
 
-def _interrupt(running: list[Job]) -> None:
+def interrupt(processes: list[subprocess.Popen[bytes]]) -> None:
     """KeyboardInterrupt in every kernel, which ends its papermill too; what has not ended after the grace is killed."""
-    at_work = [job.process for job in running if job.process and job.process.poll() is None]
+    at_work = [process for process in processes if process.poll() is None]
     ends = time.monotonic() + GRACE_SECONDS
     for process in at_work:
         _signal_kernels(process, signal.SIGINT)

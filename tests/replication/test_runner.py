@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lib.replication import gpus, runner
+from lib.replication import gpus, runner, spread
 from lib.replication.__main__ import main
 from lib.replication.notebooks import Notebook
 from lib.replication.parameters import ParameterError
@@ -50,7 +50,7 @@ def test_a_notebook_gets_the_gpu_with_the_fewest():
 
 
 def test_a_pilot_is_named_everywhere_and_has_a_key_of_its_own(job, tmp_path, monkeypatch):
-    assert job.pilot == "" and runner._environment(job)["REPLICATION_FIRST_SEED"] == "0"
+    assert job.pilot == "" and runner.environment(job, tmp_path, job.first_seed)["REPLICATION_FIRST_SEED"] == "0"
     tiny.make_tree(tmp_path / "tree")
     notebook = Notebook(tmp_path / "tree" / "papers" / "JEM" / "1-tiny.ipynb")
 
@@ -61,7 +61,7 @@ def test_a_pilot_is_named_everywhere_and_has_a_key_of_its_own(job, tmp_path, mon
     run, pilot, other = planned(0), planned(100), planned(200)
     assert pilot.pilot == "a pilot on seeds 100 to 102" and run.pilot == ""
     assert len({run.key, pilot.key, other.key}) == 3
-    assert runner._environment(pilot)["REPLICATION_FIRST_SEED"] == "100"
+    assert runner.environment(pilot, tmp_path, pilot.first_seed)["REPLICATION_FIRST_SEED"] == "100"
     assert run.parameters == pilot.parameters
     with pytest.raises(ParameterError, match="--first-seed 2: seeds 0 to 2 are those of the run that counts"):
         planned(2)
@@ -80,11 +80,11 @@ def test_a_notebook_sees_its_gpu_alone_and_the_folder_of_wheels_behind_its_tree(
     monkeypatch.setenv("PYTHONPATH", "/a/folder/of/wheels")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
     job.gpu = "1"
-    there = runner._environment(job)
+    there = runner.environment(job, Path(), 0)
     assert there["CUDA_VISIBLE_DEVICES"] == "1"
     assert there["PYTHONPATH"].split(os.pathsep) == [str(job.tree.folder), "/a/folder/of/wheels"]
     job.gpu = None
-    assert runner._environment(job)["CUDA_VISIBLE_DEVICES"] == "0,1"
+    assert runner.environment(job, Path(), 0)["CUDA_VISIBLE_DEVICES"] == "0,1"
 
 
 def test_when_memory_runs_out_the_error_says_what_to_do(job, tmp_path):
@@ -144,3 +144,11 @@ def test_what_a_stopped_run_spent_is_no_longer_expected(job):
     assert job.spent_seconds == pytest.approx(100, abs=1) and job.expected_seconds == pytest.approx(440, abs=1)
     job.key = "another"
     assert job.expected_seconds == 540
+
+
+def test_seeds_side_by_side_are_those_of_the_run_and_one_alone_is_left_to_it(job):
+    assert list(spread._seeds(job)) == [0, 1, 2]
+    job.first_seed = 100
+    assert list(spread._seeds(job)) == [100, 101, 102]
+    job.parameters["seeds"] = 1
+    assert list(spread._seeds(job)) == []

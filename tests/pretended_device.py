@@ -1,0 +1,237 @@
+"""A pretended GPU: computes on the CPU, marks the memory of its tensors, and raises where a GPU would.
+
+    with pretended_gpu():
+        torch.zeros(3, device="cuda") + torch.ones(3)      # DeviceFault
+
+FakeTensorMode does not serve: it computes nothing, and cannot draw random numbers for `cuda` where torch was built
+without it. Here every value is real, so that whatever a notebook does with its numbers is done.
+
+The mark lies on the storage, which views share and which the storage keeps when a parameter's `.data` is set. Two modes
+see everything: the one for Python functions turns devices in arguments into the CPU and answers `tensor.device`; the
+one for operators, below autograd, which sees backward passes too, carries the mark from inputs to outputs and compares.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+SWEEP_EVERY = 50_000  # marks, before those of freed memory are dropped
+# Operators that a GPU lets mix devices: copies between them, and sizes alone.
+COPIES = {"aten::copy_", "aten::_to_copy", "aten::_foreach_copy_"}
+# Operators that take no number on the CPU beside tensors on a GPU, where most do.
+STRICT = {"aten::cat", "aten::stack", "aten::index_select", "aten::mm", "aten::addmm", "aten::bmm", "aten::dot"}
+FROM_GPU: tuple[Any, ...] = (Tensor.numpy, Tensor.__array__)
+DEVICE, IS_CUDA = (vars(torch._C.TensorBase)[name].__get__ for name in ("device", "is_cuda"))
+
+
+class DeviceFault(RuntimeError):
+    """What would have failed on a GPU."""
+
+
+class Marks:
+    """Which memory is said to be a GPU's. Weak references keep an address from being given out anew meanwhile."""
+
+    def __init__(self) -> None:
+        self.held: dict[int, StorageWeakRef] = {}
+        self.made = 0  # results of operators on the GPU
+
+    def on_gpu(self, tensor: Tensor) -> bool:
+        with torch._C.DisableTorchFunction():
+            return tensor.untyped_storage()._cdata in self.held
+
+    def set(self, tensor: Tensor, on_gpu: bool) -> None:
+        with torch._C.DisableTorchFunction():
+            storage = tensor.untyped_storage()
+        if not on_gpu:
+            self.held.pop(storage._cdata, None)
+        elif storage._cdata not in self.held:
+            self.held[storage._cdata] = StorageWeakRef(storage)
+            if len(self.held) % SWEEP_EVERY == 0:
+                self.held = {key: held for key, held in self.held.items() if not held.expired()}
+
+    def device(self, tensor: Tensor) -> torch.device:
+        return GPU if self.on_gpu(tensor) else CPU
+
+
+def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
+    """The tensors among arguments, in lists and tuples too."""
+    for value in values:
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, (list, tuple)):
+            yield from tensors_in(value)
+
+
+class Operators(TorchDispatchMode):
+    """Below autograd: compare the devices of inputs, mark the outputs."""
+
+    def __init__(self, marks: Marks) -> None:
+        super().__init__()
+        self.marks = marks
+        self.new_on: torch.device | None = None  # where the function above makes what it makes
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        inputs = list(tensors_in([*args, *kwargs.values()]))
+        name = func._schema.name
+        device = self._common(name, inputs) if inputs else CPU
+        if name in COPIES:
+            device = self.marks.device(inputs[0])
+        if self.new_on is not None and (not inputs or name == "aten::_to_copy" or "_like" in name or "new_" in name):
+            device = self.new_on
+        outputs = func(*args, **kwargs)
+        given = {tensor.untyped_storage()._cdata for tensor in inputs}
+        for output in tensors_in([outputs]):
+            if output.untyped_storage()._cdata not in given:  # neither a view of an input nor an input itself
+                self.marks.set(output, device.type == "cuda")
+                self.marks.made += device.type == "cuda"
+        return outputs
+
+    def _common(self, name: str, inputs: list[Tensor]) -> torch.device:
+        """The device that an operator on `inputs` runs on; numbers on the CPU may join any."""
+        devices = [self.marks.device(tensor) for tensor in inputs]
+        if len(set(devices)) == 1:
+            return devices[0]
+        numbers = name not in STRICT and name not in COPIES
+        apart = [
+            t for t, device in zip(inputs, devices, strict=True) if device == CPU and not (numbers and t.ndim == 0)
+        ]
+        if apart and name not in COPIES:
+            shapes = ", ".join(f"{tuple(t.shape)} on {d.type}" for t, d in zip(inputs, devices, strict=True))
+            raise DeviceFault(f"{name} meets tensors of two devices: {shapes}")
+        return GPU
+
+
+class Functions(TorchFunctionMode):
+    """What Python calls: devices in arguments, moves, `tensor.device`, NumPy, generators."""
+
+    def __init__(self, marks: Marks, operators: Operators) -> None:
+        super().__init__()
+        self.marks, self.operators = marks, operators
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func == DEVICE:
+            return self.marks.device(args[0])
+        if func == IS_CUDA:
+            return self.marks.on_gpu(args[0])
+        if func in FROM_GPU and self.marks.on_gpu(args[0]):
+            raise DeviceFault("a CUDA tensor reaches NumPy: call .cpu() first")
+        if func in (Tensor.to, Tensor.cpu, Tensor.cuda):
+            return self._move(func, args, kwargs)
+        if func is Tensor.__deepcopy__:
+            copied = func(*args, **kwargs)
+            self.marks.set(copied, self.marks.on_gpu(args[0]))
+            return copied
+        self._check_index(func, args)
+        generator = kwargs.get("generator")
+        kwargs, device = _without_device(kwargs)
+        if device is None and any(self.marks.on_gpu(tensor) for tensor in tensors_in([*args, *kwargs.values()])):
+            device = GPU  # what a function makes within itself, it makes where its arguments are
+        outcome = self._making(device, func, args, kwargs)
+        if func is torch.tensor and device is not None:  # made out of the operators' sight
+            self.marks.set(outcome, device.type == "cuda")
+        if generator is not None:
+            self._check_generator(generator, outcome)
+        return outcome
+
+    def _making(self, device: torch.device | None, func: Any, args: Any, kwargs: Any) -> Any:
+        before, self.operators.new_on = self.operators.new_on, device
+        try:
+            return func(*args, **kwargs)
+        finally:
+            self.operators.new_on = before
+
+    def _move(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Tensor:
+        tensor, rest, now = args[0], list(args[1:]), self.marks.device(args[0])
+        if func is not Tensor.to:
+            asked: dict[str, Any] = {"device": CPU if func is Tensor.cpu else GPU}
+        elif rest and isinstance(rest[0], Tensor):
+            asked = {"device": self.marks.device(rest[0]), "dtype": rest[0].dtype}
+        else:
+            names = ["dtype"] if rest and isinstance(rest[0], torch.dtype) else ["device", "dtype"]
+            asked = dict(zip([*names, "non_blocking", "copy"], rest, strict=False)) | kwargs
+        target = torch.device(asked.get("device") or now)
+        kept = {name: value for name, value in asked.items() if value is not None and name != "device"}
+        if target.type == now.type and "dtype" not in kept and "memory_format" not in kept and not kept.get("copy"):
+            return tensor
+        return self._making(
+            target, Tensor.to, (tensor,), {"dtype": tensor.dtype} | kept | _copied(target.type != now.type)
+        )
+
+    def _check_index(self, func: Any, args: Any) -> None:
+        """A CUDA tensor takes an index on the CPU, by a copy that waits; here that counts as a fault."""
+        if func in (Tensor.__getitem__, Tensor.__setitem__):
+            for index in tensors_in([args[1]]):
+                if index.ndim and self.marks.on_gpu(index) != self.marks.on_gpu(args[0]):
+                    raise DeviceFault("an index lies elsewhere than what it indexes")
+
+    def _check_generator(self, generator: torch.Generator, outcome: Any) -> None:
+        for drawn in tensors_in([outcome]):
+            if generator.device.type != self.marks.device(drawn).type:
+                where = self.marks.device(drawn).type
+                raise DeviceFault(f"a generator on {generator.device.type} draws for a tensor on {where}")
+
+
+def _copied(always: bool) -> dict[str, Any]:
+    """A move between devices copies, which the CPU alone would not do."""
+    return {"copy": True} if always else {}
+
+
+def _without_device(kwargs: dict[str, Any]) -> tuple[dict[str, Any], torch.device | None]:
+    if kwargs.get("device") is None:
+        return kwargs, None
+    device = torch.device(kwargs["device"])
+    return kwargs | {"device": CPU if device.type == "cuda" else device}, device
+
+
+class Generator(torch.Generator):
+    """A generator that draws on the CPU and says where it is said to be."""
+
+    said: torch.device
+
+    def __new__(cls, device: Any = "cpu") -> "Generator":
+        made: Generator = torch._C.Generator.__new__(cls, "cpu")  # type: ignore[call-arg]
+        made.said = torch.device(device)
+        return made
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return self.said
+
+
+class Autocast(torch.autocast):
+    """Autocast of a GPU, on the CPU, which casts nearly the same operators."""
+
+    def __init__(self, device_type: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__("cpu", *args, **kwargs)
+
+
+@contextmanager
+def pretended_gpu() -> Iterator[Marks]:
+    """Within, `cuda` is there: it has bfloat16, draws, and raises `DeviceFault` where a GPU would raise or wait."""
+    marks = Marks()
+    operators = Operators(marks)
+    said = {
+        "is_available": lambda: True, "device_count": lambda: 1, "is_bf16_supported": lambda **_: True,
+        "get_device_name": lambda *_: "pretended", "synchronize": lambda *_: None, "manual_seed_all": lambda seed: None,
+        "get_rng_state": lambda *_: torch.get_rng_state(), "set_rng_state": lambda state, *_: None,
+    }  # fmt: skip
+    fork = torch.random.fork_rng
+    with ExitStack() as stack:
+        for name, answer in said.items():
+            stack.enter_context(patch.object(torch.cuda, name, answer))
+        stack.enter_context(patch.object(torch, "Generator", Generator))
+        stack.enter_context(patch.object(torch, "autocast", Autocast))
+        stack.enter_context(patch.object(torch.random, "fork_rng", lambda devices=(), **_: fork([])))
+        stack.enter_context(operators)
+        stack.enter_context(Functions(marks, operators))
+        yield marks
