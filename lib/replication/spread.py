@@ -11,55 +11,73 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from lib.replication.gpus import VISIBLE, least_used
 from lib.replication.runner import Job, environment, failure, interrupt, papermill
 
 
+class Seed(NamedTuple):
+    """One seed of a job at work."""
+
+    job: Job
+    number: int
+    gpu: str | None
+    process: subprocess.Popen[bytes]
+    started: float
+    executed: Path
+
+    def report(self, said: str) -> None:
+        """Say what became of it."""
+        seconds = time.monotonic() - self.started
+        print(
+            f"{self.job.notebook.name} ({self.job.tier}), seed {self.number}: {said} after {seconds:.0f} s", flush=True
+        )
+
+    def outcome(self) -> str:
+        """What became of it, once its process has ended."""
+        if self.process.returncode == 0:
+            return "ready"
+        log = self.executed.with_suffix(".log").read_text(errors="replace")
+        return f"stopped, {failure(self.executed, log) or log[-300:]},"
+
+
 def build_ahead(jobs: list[Job], workers: int, *, seconds: float, gpus: Sequence[str] = ()) -> None:
     """Build the artefacts of every seed of the jobs that are not fresh, `workers` seeds at a time, for `seconds`.
 
-    What fails or is not finished in time is left to the run that follows, which says why.
+    What fails or is not finished in time is said, and left to the run that follows.
     """
-    waiting = [(job, seed) for job in jobs if not job.fresh for seed in _seeds(job)]
-    running: list[tuple[Job, int, str | None, subprocess.Popen[bytes], float]] = []
+    waiting = [(job, number) for job in jobs if not job.fresh for number in seeds_of(job)]
+    running: list[Seed] = []
     ends = time.monotonic() + seconds
     with tempfile.TemporaryDirectory() as folder:
         try:
             while (waiting or running) and time.monotonic() < ends:
-                for entry in [entry for entry in running if entry[3].poll() is not None]:
-                    running.remove(entry)
-                    _report(*entry, _place(Path(folder), entry[0], entry[1]))
+                for seed in [seed for seed in running if seed.process.poll() is not None]:
+                    running.remove(seed)
+                    seed.report(seed.outcome())
                 while waiting and len(running) < workers:
-                    job, seed = waiting.pop(0)
-                    gpu = least_used(gpus, [other for _, _, other, _, _ in running])
-                    process = _start(job, seed, gpu, _place(Path(folder), job, seed))
-                    running.append((job, seed, gpu, process, time.monotonic()))
+                    gpu = least_used(gpus, [seed.gpu for seed in running])
+                    running.append(_start(*waiting.pop(0), gpu, Path(folder)))
                 time.sleep(0.1)
         finally:
-            interrupt([process for _, _, _, process, _ in running])
+            interrupt([seed.process for seed in running])
+            for seed in running:
+                seed.report("not finished")
 
 
-def _seeds(job: Job) -> range:
+def seeds_of(job: Job) -> range:
     """The seeds of a job that has several; one alone gains nothing."""
     first, count = job.first_seed, int(job.parameters["seeds"])
     return range(first, first + count) if count > 1 else range(0)
 
 
-def _place(folder: Path, job: Job, seed: int) -> Path:
-    return folder / f"{job.notebook.paper}-{job.notebook.number}-seed-{seed}.ipynb"
-
-
-def _start(job: Job, seed: int, gpu: str | None, place: Path) -> subprocess.Popen[bytes]:
-    command = papermill(job, job.parameters | {"seeds": 1}, place)
-    variables = environment(job, place.with_suffix(".json"), seed) | ({VISIBLE: gpu} if gpu is not None else {})
-    with place.with_suffix(".log").open("wb") as log:
-        return subprocess.Popen(
+def _start(job: Job, number: int, gpu: str | None, folder: Path) -> Seed:
+    executed = folder / f"{job.notebook.paper}-{job.notebook.number}-seed-{number}.ipynb"
+    command = papermill(job, job.parameters | {"seeds": 1}, executed)
+    variables = environment(job, executed.with_suffix(".json"), number) | ({VISIBLE: gpu} if gpu is not None else {})
+    with executed.with_suffix(".log").open("wb") as log:
+        process = subprocess.Popen(
             command, env=variables, stdout=log, stderr=log, start_new_session=True, cwd=job.tree.folder
         )
-
-
-def _report(job: Job, seed: int, _: str | None, process: subprocess.Popen[bytes], started: float, place: Path) -> None:
-    seconds, log = time.monotonic() - started, place.with_suffix(".log").read_text(errors="replace")
-    said = "ready" if process.returncode == 0 else f"stopped: {failure(place, log) or log[-300:]}"
-    print(f"{job.notebook.name} ({job.tier}), seed {seed}: {said} after {seconds:.0f} s", flush=True)
+    return Seed(job, number, gpu, process, time.monotonic(), executed)

@@ -147,8 +147,8 @@ def test_what_a_stopped_run_spent_is_no_longer_expected(job):
 
 
 def test_seeds_side_by_side_are_those_of_the_run_and_one_alone_is_left_to_it(job):
-    assert list(spread._seeds(job)) == [0, 1, 2]
+    assert list(spread.seeds_of(job)) == [0, 1, 2]
     job.first_seed = 100
-    assert list(spread._seeds(job)) == [100, 101, 102]
+    assert list(spread.seeds_of(job)) == [100, 101, 102]
     job.parameters["seeds"] = 1
-    assert list(spread._seeds(job)) == []
+    assert list(spread.seeds_of(job)) == []

@@ -259,3 +259,26 @@ def _wait_for(condition, seconds=120.0):
     while not condition():
         assert time.monotonic() < ends, "waited too long"
         time.sleep(0.05)
+
+
+def test_seeds_built_ahead_are_found_by_the_run_after_them_and_one_that_fails_is_named(tmp_path):
+    tree = tiny.make_tree(tmp_path / "tree")
+    found = (
+        "from lib.roots import output_root\nfound = len(list((output_root() / 'artefacts').glob('*.safetensors')))\n"
+    )
+    only_after_them = f"{found}assert seeds == 1 or found == 3, found"  # a seed's own process has one seed
+    tiny.write_notebook(tree, 1, extra=only_after_them)
+    done = tiny.replication(tree, "run", "--spread", "--jobs", "3")
+    assert done.returncode == 0, done.stdout + done.stderr
+    for seed in range(3):
+        assert f"JEM/1-tiny (reduced), seed {seed}: ready after" in done.stdout
+    spread = tiny.result(tree, 1)["values"]
+
+    plain = tiny.make_tree(tmp_path / "plain")
+    assert tiny.replication(plain, "run").returncode == 0
+    assert spread == tiny.result(plain, 1)["values"]
+
+    tiny.write_notebook(plain, 1, extra="1 / 0")
+    done = tiny.replication(plain, "run", "--spread")
+    assert "seed 0: stopped, code cell 3 (under 'Tiny'): ZeroDivisionError: division by zero, after" in done.stdout
+    assert done.returncode == 1
