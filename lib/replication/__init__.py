@@ -2,5 +2,6 @@
 
 from lib.replication.experiment import Experiment, in_short, show
 from lib.replication.pilot import start
+from lib.replication.rows import differences, frame, per_seed, rows
 
-__all__ = ["Experiment", "in_short", "show", "start"]
+__all__ = ["Experiment", "differences", "frame", "in_short", "per_seed", "rows", "show", "start"]

@@ -8,7 +8,7 @@ A measured quantity has a name and one value per seed. For a part of a claim it 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = ("direction", "no harm", "equal", "order", "identity", "qualitative")
@@ -322,6 +322,7 @@ class Paper:
         exhibits: Id -> exhibit.
         deviations: Id -> deviation.
         companions: Papers whose claims are tested beside this one's.
+        measured: Notebook -> quantity of a rule -> its path into what arms return, as in `lib.replication.rows`.
     """
 
     title: str
@@ -335,3 +336,4 @@ class Paper:
     exhibits: Mapping[str, Exhibit]
     deviations: Mapping[str, Deviation]
     companions: tuple[Citation, ...] = ()
+    measured: Mapping[int, Mapping[str, str]] = field(default_factory=dict)

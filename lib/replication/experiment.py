@@ -17,7 +17,7 @@ import inspect
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,7 @@ from lib.replication.results import (
     recorded_results,
     write_result,
 )
+from lib.replication.rows import RunsOf, quantities
 from lib.replication.session import executed_parameters
 from lib.replication.tables import comparison, cost, deviations, evidence, folded, literature, tidy, verdicts_in
 from lib.replication.verdicts import NOT_TESTABLE, NotMeasured, Verdict, judge
@@ -200,13 +201,16 @@ class Experiment:
             folder = Path(os.environ[RESULT_VARIABLE]).parent / "figures"
             plots.save_svg(folder / f"{exhibit}.svg", here, draw, frame)
 
-    def judge(self, values: dict[str, Sequence[float]]) -> None:
+    def judge(self, derived: Mapping[str, Sequence[float]], measured: RunsOf | None = None) -> None:
         """Judge every claim of this notebook and print one line each, without numbers that training made.
 
         Args:
-            values: quantity named in `paper.yaml` -> one value per seed (`<quantity>/<part>` for a claim in parts).
+            derived: quantity named in `paper.yaml` -> one value per seed (`<quantity>/<part>` for a claim in parts).
+            measured: name -> what its arm returned per seed; quantities with a path under `measured` in `paper.yaml`
+                are read from it.
         """
-        self.values = {name: [float(value) for value in per_seed] for name, per_seed in values.items()}
+        read = quantities(measured or {}, self.paper.measured.get(self.notebook.number, {}))
+        self.values = read | {name: [float(value) for value in per_seed] for name, per_seed in derived.items()}
         claims = [claim for claim in self.paper.claims.values() if claim.notebook == self.notebook.number]
         self.verdicts = {claim.id: self._judge(claim) for claim in claims}
         small = " come with the package: what follows is no evidence" if any(map(stands_in, self.datasets)) else ""

@@ -59,7 +59,7 @@ def read_paper(path: str | Path) -> Paper:
     if not file.is_file():
         raise FileNotFoundError(f"no paper.yaml at {file}; give the folder under papers/ or the file itself")
     where = f"{file.parent.name}/{file.name}"
-    keys = CITATION_KEYS | {"notebooks", "claims", "exhibits", "deviations", "companions"}
+    keys = CITATION_KEYS | {"notebooks", "measured", "claims", "exhibits", "deviations", "companions"}
     raw = read_yaml(file.read_text(encoding="utf-8"), where)
     top = _Entry(raw, where, keys, required=CITATION_KEYS - {"url"} | {"notebooks", "claims"})
     notebooks = _notebooks(top)
@@ -72,6 +72,7 @@ def read_paper(path: str | Path) -> Paper:
         companions=tuple(
             _citation(_Entry(raw, f"{where}: companions", CITATION_KEYS)) for raw in top.listed("companions")
         ),
+        measured=_measured(top, notebooks),
     )
 
 
@@ -304,6 +305,27 @@ def _notebooks(top: "_Entry") -> dict[int, str]:
     if not isinstance(notebooks, dict) or not all(isinstance(n, int) and _is_name(notebooks[n]) for n in notebooks):
         raise ValueError(f"{top.where}: notebooks maps numbers to topics, as in 1: random-labels")
     return notebooks
+
+
+def _measured(top: "_Entry", notebooks: Mapping[int, str]) -> dict[int, dict[str, str]]:
+    """Notebook -> quantity -> its path, checked: names of which the first is an arm's, joined by `/`."""
+    measured: dict[Any, Any] = top.mapping("measured")
+    for number, paths in measured.items():
+        where = f"{top.where}: measured"
+        if number not in notebooks:
+            raise ValueError(f"{where}: {number!r} is not one of the notebooks {sorted(notebooks)}")
+        for quantity, path in (paths if isinstance(paths, dict) else {"": None}).items():
+            if (
+                not isinstance(quantity, str)
+                or not isinstance(path, str)
+                or not all(path.split("/"))
+                or "/" not in path
+            ):
+                raise ValueError(
+                    f"{where} {number}: map each quantity to a path, as in student accuracy: student/accuracy; "
+                    f"found {quantity!r}: {path!r}"
+                )
+    return measured
 
 
 def _notebook(entry: "_Entry", notebooks: Mapping[int, str]) -> int | None:

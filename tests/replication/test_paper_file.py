@@ -225,6 +225,19 @@ def test_a_mistake_elsewhere_is_named_with_its_place(tmp_path: Path, top: dict[s
     assert f"{tmp_path.name}/paper.yaml" in str(caught.value)
 
 
+def test_a_quantity_may_be_given_by_its_path(tmp_path: Path):
+    measured = {1: {"student accuracy": "student/accuracy"}}
+    assert read_paper(write(tmp_path, {"C1": DIRECTION}, measured=measured)).measured == measured
+    for wrong, complaint in [
+        ({3: {"a": "b/c"}}, r"measured: 3 is not one of the notebooks \[1, 2\]"),
+        ({1: {"a": "accuracy"}}, "map each quantity to a path"),
+        ({1: {"a": "net//accuracy"}}, "map each quantity to a path"),
+        ({1: ["net/accuracy"]}, "map each quantity to a path"),
+    ]:
+        with pytest.raises(ValueError, match=complaint):
+            read_paper(write(tmp_path, {"C1": DIRECTION}, measured=wrong))
+
+
 def test_a_key_given_twice_does_not_silently_replace_the_first(tmp_path: Path):
     write(tmp_path, {"C1": DIRECTION})
     with (tmp_path / "paper.yaml").open("a") as file:
