@@ -309,23 +309,20 @@ def _notebooks(top: "_Entry") -> dict[int, str]:
 
 def _measured(top: "_Entry", notebooks: Mapping[int, str]) -> dict[int, dict[str, str]]:
     """Notebook -> quantity -> its path, checked: names of which the first is an arm's, joined by `/`."""
-    measured: dict[Any, Any] = top.mapping("measured")
+    where, measured = f"{top.where}: measured", top.raw.get("measured") or {}
+    if not isinstance(measured, dict) or not set(measured) <= set(notebooks):
+        raise ValueError(f"{where} has an entry for each of the notebooks {sorted(notebooks)}; found {measured!r:.80}")
     for number, paths in measured.items():
-        where = f"{top.where}: measured"
-        if number not in notebooks:
-            raise ValueError(f"{where}: {number!r} is not one of the notebooks {sorted(notebooks)}")
-        for quantity, path in (paths if isinstance(paths, dict) else {"": None}).items():
-            if (
-                not isinstance(quantity, str)
-                or not isinstance(path, str)
-                or not all(path.split("/"))
-                or "/" not in path
-            ):
-                raise ValueError(
-                    f"{where} {number}: map each quantity to a path, as in student accuracy: student/accuracy; "
-                    f"found {quantity!r}: {path!r}"
-                )
+        if not isinstance(paths, dict) or not all(_is_path(name, path) for name, path in paths.items()):
+            raise ValueError(
+                f"{where}, {number}: map each quantity to arm and place, as in student accuracy: student/accuracy; "
+                f"found {paths!r:.200}"
+            )
     return measured
+
+
+def _is_path(quantity: Any, path: Any) -> bool:
+    return isinstance(quantity, str) and isinstance(path, str) and "/" in path and all(path.split("/"))
 
 
 def _notebook(entry: "_Entry", notebooks: Mapping[int, str]) -> int | None:

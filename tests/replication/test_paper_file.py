@@ -229,10 +229,10 @@ def test_a_quantity_may_be_given_by_its_path(tmp_path: Path):
     measured = {1: {"student accuracy": "student/accuracy"}}
     assert read_paper(write(tmp_path, {"C1": DIRECTION}, measured=measured)).measured == measured
     for wrong, complaint in [
-        ({3: {"a": "b/c"}}, r"measured: 3 is not one of the notebooks \[1, 2\]"),
-        ({1: {"a": "accuracy"}}, "map each quantity to a path"),
-        ({1: {"a": "net//accuracy"}}, "map each quantity to a path"),
-        ({1: ["net/accuracy"]}, "map each quantity to a path"),
+        ({3: {"a": "b/c"}}, r"measured has an entry for each of the notebooks \[1, 2\]"),
+        ({1: {"a": "accuracy"}}, "map each quantity to arm and place"),
+        ({1: {"a": "net//accuracy"}}, "map each quantity to arm and place"),
+        ({1: ["net/accuracy"]}, "map each quantity to arm and place"),
     ]:
         with pytest.raises(ValueError, match=complaint):
             read_paper(write(tmp_path, {"C1": DIRECTION}, measured=wrong))
