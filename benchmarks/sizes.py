@@ -18,7 +18,7 @@ from torch import nn
 
 from lib.experiments.confidence_calibrated_ood import confidence_loss as ood
 from lib.experiments.jem import subjects as jem
-from lib.experiments.noisy_student import nets as student
+from lib.experiments.noisy_student import subjects as student
 from lib.experiments.pretraining_robustness import robust_nets as robust
 from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS
 from lib.replication.notebooks import find_notebook
@@ -97,7 +97,7 @@ def layers(net: nn.Module) -> list[nn.Module]:
 
 def self_training(v: Settings) -> Iterator[Row]:
     """Teacher, control of two lengths, students; a consistency step looks at the unlabelled images twice."""
-    small, large = (student.NETS[v[size]].build(SHAPE, 10, v["dropout"]) for size in ("small_net", "large_net"))
+    small, large = (student.NETS[v[size]].build(SHAPE, 10, dropout=v["dropout"]) for size in ("small_net", "large_net"))
     n, m = v["labelled_batch_images"], v["unlabelled_batch_images"]
     lengths = [v["student_steps"], round(0.75 * v["student_steps"]), *v["length_steps"]]
     yield Row("teacher", small, n + m, v["teacher_steps"])

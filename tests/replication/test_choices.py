@@ -10,8 +10,8 @@ from lib.data.load import load
 from lib.data.noise_sets import NOISES as DRAWN_NOISES
 from lib.experiments.confidence_calibrated_ood import confidence_loss
 from lib.experiments.jem import subjects, training
-from lib.experiments.noisy_student import nets as student_nets
 from lib.experiments.noisy_student import self_training
+from lib.experiments.noisy_student import subjects as student_nets
 from lib.experiments.pretraining_robustness import robust_nets
 from lib.experiments.rethinking_generalization import learners, random_labels
 from lib.methods.self_training import WEIGHTINGS
