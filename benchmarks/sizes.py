@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from lib.experiments.confidence_calibrated_ood import confidence_loss as ood
+from lib.experiments.confidence_calibrated_ood import subjects as ood
+from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS
 from lib.experiments.jem import subjects as jem
 from lib.experiments.noisy_student import subjects as student
-from lib.experiments.pretraining_robustness import robust_nets as robust
+from lib.experiments.pretraining_robustness import subjects as robust
 from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS
 from lib.replication.notebooks import find_notebook
 from lib.replication.parameters import tier_parameters
@@ -167,7 +168,7 @@ def passes_of_twin(k: int) -> float:
 def confidence_loss(v: Settings) -> Iterator[Row]:
     """Every training is as long; outliers are added to the batch."""
     net = ood.NETS[v["net"]].build(SHAPE, 10)
-    trainings = len(ood.TRAININGS) + 3 * len(v["second_datasets"])
+    trainings = len(TRAININGS) + 3 * len(v["second_datasets"])
     yield Row(f"{trainings} trainings", net, v["batch_images"] + v["outlier_images"], trainings * v["train_steps"])
 
 
