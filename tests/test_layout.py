@@ -35,7 +35,7 @@ ARROWS = {
     "training": {"training", "attacks", "metrics", "models", "data"},
     "methods": {"methods", "training", "attacks", "metrics", "models", "data"},
     "plots": {"plots"},
-    "replication": {"replication", "training", "metrics", "data"},
+    "replication": {"replication", "training", "metrics", "models", "data"},
     "experiments": {"experiments", "replication", "methods", "training", "attacks", "metrics", "models", "data"},
 }
 
