@@ -9,7 +9,6 @@ their checksum and, for every net, the call that builds it. The model cards, `pa
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +45,7 @@ def recorded(notebook: str, name: str, seed: int = 0, *, tier: str | None = None
     """
     path, nets = _kept(notebook, tier)
     if name not in nets["kept"]:
-        raise ValueError(f"{notebook} kept no net {name!r}; there are: {'; '.join(nets['kept'])}")
+        raise ValueError(f"{notebook} kept no net {name!r}; there are: {'; '.join(nets['names'])}")
     if seed not in nets["seeds"]:
         raise ValueError(f"{notebook} kept no seed {seed} of {name!r}; there are: {', '.join(map(str, nets['seeds']))}")
     about = nets["kept"][name]
@@ -61,7 +60,8 @@ def recorded_nets(notebook: str, *, tier: str | None = None) -> dict[str, dict[s
     Raises:
         ValueError: the notebook kept none.
     """
-    return _kept(notebook, tier)[1]["kept"]
+    nets = _kept(notebook, tier)[1]
+    return {name: nets["kept"][name] for name in nets["names"]}
 
 
 def stored_name(stored_as: str, seed: int, parameter: str) -> str:
@@ -100,28 +100,28 @@ def _remedy(path: Path) -> str:
 def _kept(notebook: str, tier: str | None) -> tuple[Path, dict[str, Any]]:
     """The file of weights, and what the result beside it says of the nets, of the largest tier that kept any."""
     paper, _, number = notebook.strip("/").partition("/")
-    number = number.partition("-")[0]
-    for place in [tier] if tier else RECORDED_TIERS:
-        for path, nets in _results_with_nets(place, paper or "*", number or "*"):
+    wanted = f"{paper}/{number.partition('-')[0]}"
+    results = [found for place in ([tier] if tier else RECORDED_TIERS) for found in _results(place)]
+    for name, path in results:
+        if name == wanted and (nets := _nets_in(path)):
             return path.with_name(nets["file"]), nets
-    found = [path for place in ([tier] if tier else RECORDED_TIERS) for path, _ in _results_with_nets(place)]
-    there = ", ".join(sorted({f"{_paper_of(path)}/{path.stem}" for path in found})) or "none so far"
+    there = ", ".join(sorted({name for name, path in results if _nets_in(path)})) or "none so far"
     raise ValueError(
-        f"no nets of {notebook!r} {f'at {tier}' if tier else 'are recorded'}; there are those of: {there}. "
+        f"no nets of {notebook!r} are {f'kept at {tier}' if tier else 'recorded'}; there are those of: {there}. "
         f"`python -m lib.replication run {notebook}` leaves those of its own run, for tier={OWN_TIER!r}"
     )
 
 
-def _results_with_nets(tier: str, paper: str = "*", number: str = "[0-9]*") -> Iterator[tuple[Path, dict[str, Any]]]:
-    """Every result of a tier that keeps nets, with what it says of them."""
+def _results(tier: str) -> list[tuple[str, Path]]:
+    """PAPER/N and the result of every notebook at a tier."""
     if tier == OWN_TIER:
-        found = (output_root() / "runs" / OWN_TIER).glob(f"{paper}/{number}.json")
+        found = [(path.parent.name, path) for path in (output_root() / "runs" / OWN_TIER).glob("*/[0-9]*.json")]
     else:
-        found = (repository() / "papers").glob(f"{paper}/recorded/{tier}/{number}.json")
-    for path in sorted(found):
-        if nets := json.loads(path.read_text()).get("nets"):
-            yield path, nets
+        places = (repository() / "papers").glob(f"*/recorded/{tier}/[0-9]*.json")
+        found = [(path.parents[2].name, path) for path in places]
+    return [(f"{paper}/{path.stem}", path) for paper, path in sorted(found)]
 
 
-def _paper_of(result: Path) -> str:
-    return result.parents[2].name if "recorded" in result.parts else result.parent.name
+def _nets_in(result: Path) -> dict[str, Any] | None:
+    """What a result says of the nets it keeps; None of one that keeps none."""
+    return json.loads(result.read_text()).get("nets")

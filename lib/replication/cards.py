@@ -15,8 +15,8 @@ from lib.replication.tables import markdown, number, spread
 TOLD = ("data", "net", "optimiser")  # pieces of the deviations that say what a net is
 
 ABOUT = """\
-These are the nets that the recorded runs trained and the pages speak of. One line loads one, checked against the checksum
-in the recorded result, and nothing is trained; [how to read these pages](../README.md#the-nets) has an example."""
+These are the nets that the recorded runs trained and the pages speak of. One line loads one, checked against the sum
+recorded with its result, and nothing is trained; [how to read these pages](../README.md#the-nets) has an example."""
 
 USE = """\
 For looking at what the pages say: attack them, score them, plot them, draw from them. A number of the page is a mean
@@ -27,10 +27,13 @@ were made to be compared with each other; nothing here says how they do on other
 a classifier in use would need. Weights and code are under the licence of this repository, the data under their
 publishers' terms."""
 
+WAITING = """\
+No recorded run has kept a net of this paper so far. `python -m lib.replication run {paper}` leaves those of the tier
+`reduced` in the run's folder, where `lib.models.recorded(..., tier="reduced")` finds them; recording a larger tier puts
+its nets here."""
+
 NONE = """\
-No recorded run has kept a net of this paper so far. Nets are kept where a notebook's arms return weights and its page
-calls `experiment.keep`. `python -m lib.replication run {paper}` then leaves those of the tier `reduced` in the run's
-folder, where `lib.models.recorded(..., tier="reduced")` finds them; recording a larger tier puts them here."""
+No net of this paper is kept: the arms of its notebooks return what they measured, and no weights."""
 
 
 def model_cards(tree: Path) -> dict[Path, str]:
@@ -41,9 +44,11 @@ def model_cards(tree: Path) -> dict[Path, str]:
 def model_card(tree: Path, name: str) -> str:
     """One paper's card: the nets of each notebook from its largest recorded tier that kept any."""
     paper = read_paper(tree / "papers" / name)
-    sections = [part for notebook in all_notebooks(tree) if notebook.paper == name for part in _of_notebook(notebook)]
-    use = ["## What they are for", USE] if sections else []
-    told = [ABOUT, *sections, *use] if sections else [NONE.format(paper=name)]
+    notebooks = [notebook for notebook in all_notebooks(tree) if notebook.paper == name]
+    sections = [part for notebook in notebooks for part in _of_notebook(notebook)]
+    kept = any("experiment.keep(" in cell for notebook in notebooks for cell in notebook.code)
+    empty = WAITING.format(paper=name) if kept else NONE
+    told = [ABOUT, *sections, "## What they are for", USE] if sections else [empty]
     head = "<!-- generated from recorded results by `make record` and `make notebooks` -->"
     return "\n\n".join([head, f"# The nets of *{paper.title}*", *told]) + "\n"
 
@@ -73,11 +78,16 @@ def largest_with_nets(notebook: Notebook) -> tuple[str, Result | None]:
 
 
 def _example(notebook: Notebook, nets: dict[str, Any]) -> str:
-    name, about = next(iter(nets["kept"].items()))
+    name = nets["names"][0]
+    about = nets["kept"][name]
     shape = ", ".join(map(str, about["images"]))
     of = f'"{notebook.paper}/{notebook.number}", "{name}", seed={nets["seeds"][0]}'
     told = f"# in eval mode: images (N, {shape}) in [0, 1] -> logits (N, {len(about['classes'])})"
     return f"from lib import models\n\nnet = models.recorded({of})  {told}"
+
+
+def _in_order(nets: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [(name, nets["kept"][name]) for name in nets["names"]]
 
 
 def _columns(nets: dict[str, Any]) -> list[str]:
@@ -90,7 +100,7 @@ def _measured(nets: dict[str, Any]) -> list[str]:
 
 
 def _lines(nets: dict[str, Any]) -> Iterator[list[str]]:
-    for name, about in nets["kept"].items():
+    for name, about in _in_order(nets):
         accuracies = ", ".join(f"{100 * accuracy:.1f} %" for accuracy in about["accuracy"])
         found = [spread(values, percent=True) + " %" if (values := about["measured"].get(column)) else "–"
                  for column in _measured(nets)]  # fmt: skip
@@ -120,7 +130,7 @@ def _kept(nets: dict[str, Any]) -> str:
 
 
 def _origins(nets: dict[str, Any]) -> Iterator[list[str]]:
-    for name, about in nets["kept"].items():
+    for name, about in _in_order(nets):
         yield [f"**{name}**", f"`{_call(about['call'])}`", f"`{about['arm']}`"]
 
 

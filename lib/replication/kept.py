@@ -19,7 +19,7 @@ from lib.models.builders import Call, call_of, made_by, noted_calls
 from lib.models.count import parameter_count
 from lib.models.recorded import OWN_TIER, stored_name, weights_of
 from lib.replication.artefacts import Artefact
-from lib.training.evaluate import error_rate, predict
+from lib.training.evaluate import answers, predict
 
 MOST_BYTES = 2_000_000  # of a notebook's file of weights
 HEADER_BYTES = 250  # of a tensor's entry in the file's header, at most
@@ -125,6 +125,7 @@ def keep(nets: Nets, seeds: Sequence[int], fresh: Fresh, measured: Measured) -> 
         "precision": "float16" if half else "float32",
         "seeds": list(seeds[:count]),
         "seeds of the run": list(seeds),
+        "names": list(kept),  # in the order of the page; the keys below are sorted when they are written
         "left out": [name for name in trained if name not in kept],
         "kept": {
             name: {
@@ -183,7 +184,8 @@ def tested(trained: Sequence[Trained], loaded: Sequence[dict[str, Tensor]], *, h
             raise ValueError(f"{call['builder']} with {call['arguments']} is not the net that {of.fresh.__name__} gave")
         again.load_state_dict(weights)
         change = max(change, (predict(again, images) - logits).abs().max().item())
-        accuracy.append(1 - error_rate(again, tests.images, tests.labels))
+        right = answers(predict(again, tests.images)) == tests.labels
+        accuracy.append(right.double().mean().item())
     if change and not half:
         raise ValueError(f"what was stored of {trained[0].artefact.build.__name__} reads back with other logits")
     return {"accuracy": accuracy, "largest change of a logit": change}
@@ -196,8 +198,8 @@ def in_words(notebook: str, tier: str, nets: Mapping[str, Any]) -> str:
     if nets["kept"]:
         seeds = [str(seed) for seed in nets["seeds"]]
         words = f"seed{'s' * (len(seeds) > 1)} {', '.join(seeds)}, in {nets['precision']}, {nets['bytes'] / 1e6:.1f} MB"
-        names = "; ".join(f"*{name}*" for name in nets["kept"])
+        names = "; ".join(f"*{name}*" for name in nets["names"])
         own = f', tier="{tier}"' if tier == OWN_TIER else ""
-        call = f'lib.models.recorded("{notebook}", "{next(iter(nets["kept"]))}", seed={seeds[0]}{own})'
+        call = f'lib.models.recorded("{notebook}", "{nets["names"][0]}", seed={seeds[0]}{own})'
         parts = [f"Kept: {names}; {words}.", *parts, f"```python\n{call}\n```"]
     return "\n\n".join(parts)

@@ -5,7 +5,7 @@ from typing import Any
 from torch import nn
 
 from lib.data.image_set import ImageSet
-from lib.experiments.noisy_student.lineages import Lineage, Setting
+from lib.experiments.noisy_student.lineages import Lineage, Setting, title
 from lib.experiments.noisy_student.self_training import build, draw_as
 
 
@@ -16,5 +16,5 @@ def fresh(
     data, plan = draw_as(setting, seed, dataset), lineage[-1]
     learnt = f"{len(data.labelled):,} labelled images of {data.labelled.name}"
     if len(lineage) > 1:
-        learnt += f", and {len(data.pool):,} without labels, which {len(lineage) - 1} nets before it labelled in turn"
+        learnt += f", and {len(data.pool):,} without, labelled by the net {title(lineage[:-1])}"
     return build(plan, data, setting), data.test, f"{learnt}; {plan['steps']:,} steps"
