@@ -15,8 +15,8 @@ from lib.replication.tables import markdown, number, spread
 TOLD = ("data", "net", "optimiser")  # pieces of the deviations that say what a net is
 
 ABOUT = """\
-These are the nets that the recorded runs trained and the pages speak of. One line loads one, checked against the sum
-recorded with its result, and nothing is trained; [how to read these pages](../README.md#the-nets) has an example."""
+These are the nets that the recorded runs trained and the pages speak of. One line loads one, its weights checked
+against the recorded checksum, and nothing is trained; [how to read these pages](../README.md#the-nets) has an example."""
 
 USE = """\
 For looking at what the pages say: attack them, score them, plot them, draw from them. A number of the page is a mean
@@ -83,7 +83,7 @@ def _example(notebook: Notebook, nets: dict[str, Any]) -> str:
     shape = ", ".join(map(str, about["images"]))
     of = f'"{notebook.paper}/{notebook.number}", "{name}", seed={nets["seeds"][0]}'
     told = f"# in eval mode: images (N, {shape}) in [0, 1] -> logits (N, {len(about['classes'])})"
-    return f"from lib import models\n\nnet = models.recorded({of})  {told}"
+    return f"from lib import models\n\nnet = models.recorded({of})\n{told}"
 
 
 def _in_order(nets: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

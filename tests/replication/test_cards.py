@@ -47,7 +47,7 @@ def edit(tree, **changes):
 def test_a_card_lists_the_nets_with_architecture_data_accuracy_and_how_to_load_them(tree):
     text = card(tree)
     assert "## [2-tiny](2-tiny.ipynb), recorded at `laptop`" in text
-    assert 'models.recorded("JEM/2", "jem, mnist", seed=0)  # in eval mode: images (N, 1, 14, 14) in [0, 1]' in text
+    assert 'models.recorded("JEM/2", "jem, mnist", seed=0)\n# in eval mode: images (N, 1, 14, 14) in [0, 1]' in text
     line = "| **jem, mnist** | 1,000 images | 1 x 14 x 14, 10 classes | 1,234 | 90.0 %, 90.0 %; 500 test images |"
     assert line in text and text.index(line) < text.index("| **classifier, mnist** |"), "in the order of the page"
     assert "`norm_free_cnn(num_classes=10, widths=[4, 6], in_channels=1, activation='silu', mean=0.5, std=0.5)`" in text
