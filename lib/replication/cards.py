@@ -16,7 +16,8 @@ TOLD = ("data", "net", "optimiser")  # pieces of the deviations that say what a 
 
 ABOUT = """\
 These are the nets that the recorded runs trained and the pages speak of. One line loads one, its weights checked
-against the recorded checksum, and nothing is trained; [how to read these pages](../README.md#the-nets) has an example."""
+against the recorded checksum, and nothing is trained;
+[how to read these pages](../README.md#the-nets) has an example."""
 
 USE = """\
 For looking at what the pages say: attack them, score them, plot them, draw from them. A number of the page is a mean
