@@ -1,7 +1,7 @@
 """Features of images that are not learnt: Gabor filters, and a convolutional layer with random patches as filters.
 
-Zhang et al. 2017 (table 3) put both before a kernel and say no more about them. The second follows Coates and Ng (2012):
-patches are normalised and whitened, and a filter's response counts by what exceeds a threshold, for either sign.
+Zhang et al. 2017 (table 3) put both before a kernel and say no more about them. The second follows Coates and Ng
+(2012): patches are normalised and whitened, and what counts of a response is by how much it exceeds a threshold.
 """
 
 import math
@@ -50,7 +50,7 @@ def gabor_bank(wavelengths: tuple[float, ...], radius: int) -> Tensor:
 def gabor(images: Tensor) -> Tensor:
     """Energy of every pair of the bank, averaged over squares: grey images (N, 1, H, W) -> (N, d), float64.
 
-    At 28 pixels: wavelengths 4 and 8, squares of 4 pixels, 784 features; at 8 pixels: wavelength 4, squares of 2 pixels.
+    At 28 pixels: wavelengths 4 and 8, squares of 4 pixels, 784 features; at 8 pixels: wavelength 4, squares of 2.
     """
     large = images.shape[-1] >= 28
     wavelengths, radius, square = ((4.0, 8.0), 6, 4) if large else ((4.0,), 2, 2)

@@ -5,8 +5,8 @@ Of all functions of the kernel's space that take the values y_i at the points x_
     f(x) = sum_i alpha_i k(x_i, x),    K alpha = y,    K_ij = k(x_i, x_j) = exp(-gamma |x_i - x_j|^2),
 
 and its norm is sqrt(y^T alpha), summed over outputs. K is symmetric, so that its lower triangle in square blocks is all
-that is ever held: `Triangle`. A triangle of float64 takes 4 n^2 bytes, 14.4 GB at n = 60,000; one of float32 half of it,
-and serves as preconditioner of conjugate gradients that compute K anew in float64, block by block, and never hold it.
+that is held: `Triangle`. A triangle of float64 takes 4 n^2 bytes, 14.4 GB at n = 60,000; one of float32 half of it, and
+is a preconditioner of conjugate gradients that compute K anew in float64, block by block, and never hold it.
 """
 
 from collections.abc import Callable, Iterator
@@ -100,7 +100,7 @@ class Triangle:
         return x.to(y.dtype)
 
     def times(self, x: Tensor) -> Tensor:
-        """K x of (n, K) values, where this is K: a block below the diagonal counts twice, the second time transposed."""
+        """K x of (n, K) values, where this is K: a block below the diagonal counts twice, once transposed."""
         return symmetric_product(self.n, self.at, x, self.size)
 
 
@@ -115,7 +115,7 @@ def distance_triangle(points: Tensor) -> Triangle:
 
 
 def kernel_of(distances: Triangle, gamma: float) -> Callable[[slice, slice], Tensor]:
-    """Blocks of the kernel matrix of width `gamma` from those of the squared distances, each computed when asked for."""
+    """Blocks of the kernel matrix at `gamma` from those of the squared distances, computed when asked for."""
     return lambda rows, columns: torch.exp(-gamma * distances.at(rows, columns))
 
 
@@ -177,7 +177,7 @@ def _ratio(a: Tensor, b: Tensor) -> Tensor:
 
 
 def factorised(build: Callable[[], Triangle]) -> tuple[Triangle, float]:
-    """The factor of the smallest K + jitter I that can be factorised, and the jitter; `build` makes K anew each time."""
+    """The factor of K + jitter I with the least jitter that lets it be factorised; `build` makes K anew each time."""
     for jitter in JITTERS:
         try:
             return build().add_to_diagonal_(jitter).cholesky_(), jitter
@@ -189,8 +189,8 @@ def factorised(build: Callable[[], Triangle]) -> tuple[Triangle, float]:
 def nystrom_preconditioner(points: Tensor, gamma: float, landmarks: int, generator: torch.Generator) -> Apply:
     """M^-1 from the kernel matrix of some points drawn at random (Frangella, Tropp, Udell 2023).
 
-    Its upper half of the eigenvalues, scaled up by n / landmarks, and the eigenvectors that go with them stand for those
-    of K; everything orthogonal to them is taken as if it had the smallest eigenvalue kept.
+    The upper half of its eigenvalues, scaled up by n / landmarks, and their eigenvectors stand for those of K; all that
+    is orthogonal to them is taken as if it had the smallest eigenvalue kept.
     """
     n = len(points)
     chosen = torch.randperm(n, generator=generator)[:landmarks].to(points.device)
@@ -208,13 +208,15 @@ class Solution:
 
     Attributes:
         alpha: (n, K), one column for each output.
-        residual: |y - K alpha| over |y|, computed anew in float64 at the end.
+        fitted: K alpha, computed anew in float64 at the end.
+        residual: |y - K alpha| over |y|, from it.
         products: Products with K that conjugate gradients took.
         jitter: What the preconditioner has on its diagonal.
         bytes: Of the preconditioner's triangle.
     """
 
     alpha: Tensor
+    fitted: Tensor
     residual: float
     products: int
     jitter: float
@@ -239,8 +241,9 @@ def interpolate(points: Tensor, y: Tensor, gamma: float, *, tolerance: float = 1
     alpha, products = conjugate_gradients(
         lambda x: gram_times(points, gamma, x), factor.solve, y, tolerance=tolerance, max_steps=max_steps
     )
-    residual = (y - gram_times(points, gamma, alpha)).norm() / y.norm()
-    return Solution(alpha, residual.item(), products, jitter, factor.bytes)
+    fitted = gram_times(points, gamma, alpha)
+    residual = (y - fitted).norm() / y.norm()
+    return Solution(alpha, fitted, residual.item(), products, jitter, factor.bytes)
 
 
 def evaluate(x: Tensor, points: Tensor, alpha: Tensor, gamma: float) -> Tensor:
@@ -269,10 +272,10 @@ def minimum_norm(x: Tensor, y: Tensor) -> Tensor:
 
 
 def sgd(features: Tensor, y: Tensor, start: Tensor, *, epochs: int, generator: torch.Generator) -> Iterator[Tensor]:
-    """Stochastic gradient descent on the squared loss of a linear model, one example a step; yields w after each epoch.
+    """Stochastic gradient descent on the squared loss of a linear model, one example a step; w after each epoch.
 
-    w <- w - eta (w^T x_i - y_i) x_i, with eta = 1 / |x_i|^2: every step fits its example (Kaczmarz). From w = 0 all steps
-    stay in the span of the examples, which holds one interpolant only, that of minimum norm.
+    w <- w - eta (w^T x_i - y_i) x_i, with eta = 1 / |x_i|^2: every step fits its example (Kaczmarz). From w = 0 all
+    steps stay in the span of the examples, which holds one interpolant only, that of minimum norm.
 
     Args:
         features: X (n, d).

@@ -1,5 +1,6 @@
 """How much memory a stretch of a program took at its peak."""
 
+import contextlib
 import resource
 import sys
 from pathlib import Path
@@ -30,10 +31,8 @@ class PeakMemory:
         if self.on_gpu:
             torch.cuda.reset_peak_memory_stats()
         else:
-            try:
+            with contextlib.suppress(OSError):
                 RESET.write_text("5")  # Linux: VmHWM falls to what is resident now
-            except OSError:
-                pass
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
