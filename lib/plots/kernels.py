@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
 
 
 def width_curves(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -27,7 +28,8 @@ def width_curves(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.plot(means.index[[chosen]], means.iloc[[chosen]], "o", ms=12, mfc="none", mec=colour, mew=1.8)
     widths = sorted(frame["width"].unique())
     axes.set(xscale="log", yscale="log", xlabel="width: gamma x median squared distance", ylabel="test error")
-    _plain_ticks(axes, widths, frame["test error"])
+    _plain_ticks(axes.xaxis, widths)
+    _plain_ticks(axes.yaxis, _round_within(frame["test error"]))
     axes.legend(fontsize=8)
 
 
@@ -40,10 +42,11 @@ def norms(frame: "pd.DataFrame", axes: "Axes") -> None:
         own = frame[frame["name"] == name]
         true, random = own[own["labels"] == "true"], own[own["labels"] == "random"]
         axes.plot(true["norm"], true["test error"], "o-", ms=4, color=colour, label=name)
-        axes.plot(random["norm"], random["test error"], "o", ms=5, mfc="none", color=colour)
-    axes.plot([], [], "o", ms=5, mfc="none", color="0.3", label="random labels")
+        axes.plot(random["norm"], random["test error"], "o:", lw=0.8, ms=5, mfc="none", color=colour)
+    axes.plot([], [], "o:", lw=0.8, ms=5, mfc="none", color="0.3", label="random labels")
     axes.set(xscale="log", yscale="log", xlabel="norm of the interpolant", ylabel="test error")
-    _plain_ticks(axes, None, frame["test error"])
+    _plain_ticks(axes.xaxis, _round_within(frame["norm"]))
+    _plain_ticks(axes.yaxis, _round_within(frame["test error"]))
     axes.legend(fontsize=8)
 
 
@@ -63,8 +66,7 @@ def at_one_width(frame: "pd.DataFrame", name: str, width: float) -> None:
         left.plot(own["width"], own[column], style, ms=4, label=column)
     left.axvline(here["width"], color="0.5", lw=1)
     left.set(xscale="log", xlabel="width", ylabel="error", title=f"{name}, width {here['width']:g}")
-    left.set_xticks(list(own["width"]), [f"{value:g}" for value in own["width"]])
-    left.minorticks_off()
+    _plain_ticks(left.xaxis, list(own["width"]))
     left.legend(fontsize=8)
     for other, colour in _colours(frame["name"]).items():
         line = means[means["name"] == other]
@@ -74,7 +76,8 @@ def at_one_width(frame: "pd.DataFrame", name: str, width: float) -> None:
     right.set(
         xscale="log", yscale="log", xlabel="norm", title=f"norm {here['norm']:.0f}, error {here['test error']:.3f}"
     )
-    _plain_ticks(right, None, means["test error"])
+    _plain_ticks(right.xaxis, _round_within(means["norm"]))
+    _plain_ticks(right.yaxis, _round_within(means["test error"]))
     right.legend(fontsize=8)
     show(figure, f"figure: {name}, width {here['width']:g}")
 
@@ -99,15 +102,19 @@ def explore_widths(frame: "pd.DataFrame") -> None:
     display(widgets.VBox([*controls.values(), drawn]))
 
 
-def _plain_ticks(axes: "Axes", across: list[float] | None, errors: "pd.Series[float]") -> None:
-    """Numbers in full on logarithmic axes: the widths, and errors in round numbers."""
-    if across is not None:
-        axes.set_xticks(across, [f"{value:g}" for value in across])
-    round_numbers = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0]
-    low, high = errors[errors > 0].min() / 1.5, errors.max() * 1.2
-    shown = [value for value in round_numbers if low <= value <= high]
-    axes.set_yticks(shown, [f"{value:g}" for value in shown])
-    axes.minorticks_off()
+def _plain_ticks(axis: "Axis", at: list[float]) -> None:
+    """Numbers in full at these places of a logarithmic axis, and no ticks between them."""
+    from matplotlib.ticker import NullLocator
+
+    axis.set_ticks(at, [f"{value:g}" for value in at])
+    axis.set_minor_locator(NullLocator())
+
+
+def _round_within(values: "pd.Series[float]") -> list[float]:
+    """1, 2 and 5 times powers of ten, as far as the values go."""
+    low, high = values[values > 0].min() / 1.5, values.max() * 1.2
+    candidates = (digit * 10.0**power for power in range(-6, 12) for digit in (1, 2, 5))
+    return [value for value in candidates if low <= value <= high]
 
 
 def _colours(names: "Iterable[str]") -> dict[str, str]:

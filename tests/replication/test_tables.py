@@ -3,7 +3,7 @@
 from typing import Any
 
 from lib.replication.claims import Deviation, Exhibit
-from lib.replication.tables import comparison, cost, deviations, literature, tidy
+from lib.replication.tables import comparison, cost, deviations, literature, spread, tidy
 
 
 def test_a_table_of_costs_has_one_line_for_each_arm():
