@@ -1,6 +1,7 @@
 """The drawings of `papers/confidence-calibrated-OOD/1-decision-boundary`, and its interactive view."""
 
 import os
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 SURFACE = "RdBu"  # red: sure of the first class, white: unsure, blue: sure of the second
 SURE = 0.9
 GAP = 0.04  # between two small pictures, as a share of the axes
+HEADER = 0.07  # for the titles above the first row
 
 
 def surfaces(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -49,8 +51,8 @@ def surface(frame: "pd.DataFrame", view: int, axes: "Axes") -> None:
 def small_axes(axes: "Axes", row: int, column: int, rows: int, columns: int) -> "Axes":
     """A small picture within the axes, which themselves disappear; the first row is the topmost."""
     axes.set_axis_off()
-    width, height = 1 / columns, 1 / rows
-    box = (column * width + GAP / 2, 1 - (row + 1) * height + GAP / 2, width - GAP, height - GAP)
+    width, height = 1 / columns, (1 - HEADER) / rows
+    box = (column * width + GAP / 2, 1 - HEADER - (row + 1) * height + GAP / 2, width - GAP, height - GAP)
     place = axes.inset_axes(box)
     place.grid(False)
     return place
@@ -130,9 +132,9 @@ def samples(frame: "pd.DataFrame", axes: "Axes") -> None:
                 for radius, style in ((2, "-"), (5, ":")):
                     place.add_patch(Circle((mean, 0), radius, fill=False, ec="0.5", lw=0.7, ls=style))
             place.scatter(points["x"], points["y"], s=2.5, c="#c44e52" if column else "0.2", lw=0)
-            place.set(xlim=(-12, 12), ylim=(-8, 8), xticks=[], yticks=[], aspect="equal")
+            place.set(xlim=(-11, 11), ylim=(-9, 9), xticks=[], yticks=[], aspect="equal")
             if row == 0:
-                place.set_title(generator, fontsize=8, pad=3)
+                place.set_title(textwrap.fill(generator, 11), fontsize=8, pad=3)
 
 
 def explore(frame: "pd.DataFrame") -> None:

@@ -75,3 +75,10 @@ def test_a_table_shows_what_is_recorded_and_folds_this_run_away():
     ]
     alone = comparison(exhibit, here, ["digits"], {"laptop": {}}, percent=True)
     assert alone.startswith("**Two nets**, per cent; this run (digits)\n") and "<details>" not in alone
+
+
+def test_a_table_of_data_that_the_arms_draw_names_no_set():
+    exhibit = Exhibit("t", "Two nets", 1, {}, frozenset())
+    assert comparison(exhibit, tidy({"net": {"error": [1.0]}}), [], {}, percent=False).startswith(
+        "**Two nets**; this run\n"
+    )

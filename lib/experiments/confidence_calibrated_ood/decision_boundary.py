@@ -17,7 +17,6 @@ from lib.training.batches import Batch
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import error_rate, predict
 from lib.training.history import History
-from lib.training.hooks import every
 from lib.training.loop import train
 from lib.training.optimisers import adam
 
@@ -99,7 +98,7 @@ def surface(
     )
     return measured_surface(net, history, seed) | {
         "data": points[:200],
-        "outliers": outliers.cpu(),
+        "outliers": outliers[: outlier_points if beta else 0].cpu(),
         "weights": weights(net),
     }
 
@@ -111,13 +110,15 @@ def classifier(hidden_units: int, seed: int) -> nn.Module:
 
 
 def looking(steps: int, looks: int, measure: Callable[[nn.Module], dict[str, float]]) -> Callable[[Any], None]:
-    """A hook that records what `measure` finds, so many times on the way."""
+    """A hook that records what `measure` finds so many times on the way, the last time at the end."""
+    when = {round(steps * look / looks) for look in range(1, looks + 1)}
 
     def look(run: Any) -> None:
-        for name, value in measure(run.model).items():
-            run.history.record(name, run.step, value)
+        if run.step in when:
+            for name, value in measure(run.model).items():
+                run.history.record(name, run.step, value)
 
-    return every(max(1, steps // looks), look)
+    return look
 
 
 def measured_surface(net: nn.Module, history: History, seed: int) -> Values:
@@ -305,16 +306,19 @@ def drawn(gan: Gan, count: int, seed: int) -> Tensor:
 def where(made: Tensor) -> dict[str, float]:
     """Shares of the samples (N, 2) by their distance from the nearer mean, and on the mode that has fewer of them.
 
+    The outer border is the share of the samples at the border that lie beyond the mean, as seen from the other class.
     A sample beyond the border belongs to no mode; a mode counts as covered with a tenth of the samples.
     """
     away, of = torch.cdist(made, MEANS).min(dim=1)
     shares = [((of == mode) & (away < BORDER)).double().mean().item() for mode in range(len(MEANS))]
+    at_border, away_from_other = (away >= CORE) & (away < BORDER), made[:, 0].abs() > MEANS[:, 0].abs().max()
     core, near = ((away < end).double().mean().item() for end in (CORE, BORDER))
     return {
         "core": core,
         "border": near - core,
         "beyond": 1 - near,
         "on or at the border": near,
+        "outer border": (away_from_other & at_border).double().sum().item() / max(1, int(at_border.sum())),
         "rarer mode": min(shares),
         "both modes": float(min(shares) >= 0.1),
     }

@@ -1,6 +1,7 @@
 """The arms of `1-decision-boundary`: data, outliers, regions and shares by hand; what must not matter does not."""
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from lib.replication.paper_file import read_paper
 from lib.replication.rows import quantities
 from lib.replication.verdicts import judge
 from lib.roots import repository
+from lib.training.history import History
 
 NET: dict[str, Any] = {"data_points": 80, "hidden_units": 8, "device": "cpu"}
 TRAINED: dict[str, Any] = NET | {"outlier_points": 30, "learning_rate": 0.01, "train_steps": 16}
@@ -118,11 +120,16 @@ def test_where_samples_lie_by_hand():
     assert found["core"] == pytest.approx(0.6) and found["border"] == pytest.approx(0.3)
     assert found["beyond"] == pytest.approx(0.1) and found["on or at the border"] == pytest.approx(0.9)
     assert found["rarer mode"] == pytest.approx(0.2) and found["both modes"] == 1
+    assert found["outer border"] == 0  # straight above and below a mean is not beyond it
+    assert arms.where(torch.tensor([[8.0, 0.0], [2.0, 0.0], [-7.0, 3.0], [5.0, 0.5]]))["outer border"] == pytest.approx(
+        2 / 3
+    )
     assert arms.where(torch.tensor([left] * 19 + [right]))["both modes"] == 0
 
 
 def test_the_data_themselves_have_13_5_per_cent_at_the_border():
     found = arms.data(0)["where"]
+    assert found["outer border"] == pytest.approx(0.5, abs=0.1)
     assert found["border"] == pytest.approx(math.exp(-2), abs=0.03)  # P(r > 2) of a Gaussian in the plane
     assert found["rarer mode"] == pytest.approx(0.5, abs=1e-3) and found["beyond"] < 0.002
 
@@ -209,6 +216,14 @@ def test_rules_find_what_they_compare():
     assert judge(paper.claims["C7"], values, set()).status == "partly"
     values["confident share on the data after outliers from the small box"] = [0.5] * 3
     assert judge(paper.claims["C2"], values, set()).status == "not testable at this tier"
+
+
+def test_a_training_is_looked_at_to_its_end():
+    history = History.of(30, torch.device("cpu"))
+    look = arms.looking(30, 8, lambda net: {"a": 1.0})
+    for step in range(1, 31):
+        look(SimpleNamespace(model=nn.Identity(), step=step, history=history))
+    assert [step for step, _ in history.values["a"]] == [4, 8, 11, 15, 19, 22, 26, 30]
 
 
 def test_frames_hold_pictures_and_points():
