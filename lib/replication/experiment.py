@@ -231,7 +231,7 @@ class Experiment:
         claims = [claim for claim in self.paper.claims.values() if claim.notebook == self.notebook.number]
         self.verdicts = {claim.id: self._judge(claim) for claim in claims}
         small = " come with the package: what follows is no evidence" if any(map(stands_in, self.datasets)) else ""
-        print(f"This run, {self.tier}: {', '.join(self.datasets)}{small}.")
+        print(f"This run, {self.tier}: {', '.join(self.datasets) or 'the points that its arms draw'}{small}.")
         for claim in claims:
             print(f"{claim.id:4} {self.verdicts[claim.id].status:26} {claim.name}")
         if self.changed:
@@ -350,7 +350,7 @@ def _of_seed(argument: Any, place: int) -> Any:
 
 def _caption(tier: str, parameters: Parameters, seeds: int | None) -> str:
     count = parameters["seeds"] if seeds is None else seeds
-    return f"{tier}, {', '.join(datasets(parameters))}, {count} seed{'s' * (count > 1)}"
+    return ", ".join([tier, *datasets(parameters), f"{count} seed{'s' * (count > 1)}"])
 
 
 def _noted(seeds: list[int], what: str, note: Path) -> Any:

@@ -67,7 +67,7 @@ def comparison(
     Rows are what is compared, columns what was measured; where the paper has a number it stands beneath ours.
     """
     runs = {f"recorded at {tier}": values for tier, values in recorded.items() if values}
-    runs[f"this run ({', '.join(datasets)})"] = this_run
+    runs[f"this run ({', '.join(datasets)})" if datasets else "this run"] = this_run
     (first, shown), *others = ((told, _grid(exhibit, _cells(values, percent))) for told, values in runs.items())
     unit = ", per cent" if percent else ""
     return "\n\n".join([f"**{exhibit.title}**{unit}; {first}", shown, *(folded(*other) for other in others)])

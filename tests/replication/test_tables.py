@@ -80,3 +80,10 @@ def test_a_table_shows_what_is_recorded_and_folds_this_run_away():
 def test_seeds_that_differ_in_the_last_digits_alone_have_no_spread():
     assert spread([1.0, 1.0 + 2e-16, 1.0 - 1e-16]) == "1" and spread([0.3, 0.1 + 0.2]) == "0.3"
     assert spread([1.0, 2.0, 3.0]) == "2.0 ± 1.7"
+
+
+def test_a_table_of_data_that_the_arms_draw_names_no_set():
+    exhibit = Exhibit("t", "Two nets", 1, {}, frozenset())
+    assert comparison(exhibit, tidy({"net": {"error": [1.0]}}), [], {}, percent=False).startswith(
+        "**Two nets**; this run\n"
+    )
