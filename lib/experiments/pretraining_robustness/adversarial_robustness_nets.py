@@ -7,7 +7,7 @@ from torch import nn
 from lib.data.image_set import ImageSet
 from lib.data.load import load
 from lib.data.splits import split
-from lib.experiments.pretraining_robustness.robust_nets import new_net, target_sets, unrelated
+from lib.experiments.pretraining_robustness.subjects import new_net, target_sets, unrelated
 
 
 def fresh(seed: int, net: str, **others: Any) -> tuple[nn.Module, ImageSet, str]:
