@@ -5,6 +5,7 @@ experiment = replication.start("rethinking-generalization", 3)
 runs = experiment.run(arm, dataset=dataset, device=experiment.device)   # one value per seed, kept as artefacts
 nets = experiment.artefacts(train, dataset=dataset)                     # the same, handed on: one artefact per seed
 runs = experiment.run(arm, net=nets)                                    # and each seed's arm gets its own net
+value = experiment.once(arm, dataset=dataset)                           # what no seed changes, one artefact
 experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})   # recorded, the paper's numbers; this run
 experiment.figure("figure-1", plots.draw, frame)                        # the largest recorded beside this run
 experiment.deviations()                                                 # paper | released code | here, piece by piece
@@ -143,6 +144,17 @@ class Experiment:
         """As `run`, but returns what was built by reference, one artefact per seed, to hand it on to other arms."""
         return [artefact for artefact, _ in self._built(arm, arguments)]
 
+    def once(self, arm: Callable[..., Any], **arguments: Any) -> Any:
+        """`arm(**arguments)` for what no seed changes: one artefact, one value."""
+        from lib.replication.artefacts import Artefact
+
+        artefact = Artefact(arm, arguments)
+        value, build_seconds = artefact.value_and_cost()
+        if artefact.path.stem not in self.used:
+            self.used.append(artefact.path.stem)
+            self.costs.append({"arm": _with_names(arm, arguments), "seeds": 1, "seconds": build_seconds})
+        return value
+
     def _built(self, arm: Callable[..., Any], arguments: dict[str, Any]) -> "list[tuple[Artefact, Any]]":
         """The artefact of each seed with its value; notes what they cost."""
         from lib.replication.artefacts import Artefact
@@ -156,9 +168,8 @@ class Experiment:
             if artefact.path.stem not in self.used:  # what two arms share costs once
                 self.used.append(artefact.path.stem)
                 fresh.append(build_seconds)
-        which = [v for name, v in arguments.items() if isinstance(v, str) and name != "device" and not is_data(name)]
         if fresh:
-            self.costs.append({"arm": ", ".join([arm.__name__, *which]), "seeds": len(fresh), "seconds": sum(fresh)})
+            self.costs.append({"arm": _with_names(arm, arguments), "seeds": len(fresh), "seconds": sum(fresh)})
         return built
 
     def _watched(self, seeds: list[int], what: str) -> Any:
@@ -321,6 +332,12 @@ class Experiment:
                 else {}
             ),
         }
+
+
+def _with_names(arm: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """An arm as the table of costs calls it: with the names among its arguments that are no data set's."""
+    which = [v for name, v in arguments.items() if isinstance(v, str) and name != "device" and not is_data(name)]
+    return ", ".join([arm.__name__, *which])
 
 
 def _of_seed(argument: Any, place: int) -> Any:

@@ -167,8 +167,8 @@ def numbers(result: Result) -> dict[str, float]:
 
 
 def timed(name: str) -> bool:
-    """Whether a number is a measured time, which no rerun gives again."""
-    return "seconds" in name
+    """Whether a number is a measured time or peak of memory, which no rerun gives again."""
+    return "seconds" in name or "peak memory" in name
 
 
 def changed_numbers(old: Result | None, new: Result, tolerance: float = 1e-9) -> list[str]:
