@@ -5,7 +5,6 @@ and, where nobody fixed them, test images), the random labels, the initialisatio
 augmentation and what dropout drops. Trainings of a seed that differ in their regularisers alone share all the rest.
 """
 
-from collections.abc import Callable
 from functools import partial, reduce
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,22 @@ CROP_SHARE = 16  # the crop moves an image by up to a sixteenth of its side: 2 p
 CURVES = ("train accuracy", "held-out accuracy", "test accuracy")
 
 
+def switches(weight_decay: float, dropout: float, everything: list[str]) -> dict[str, dict[str, Any]]:
+    """Name -> what is on; all the rest of a training is the same. `everything` names what is on together at the end."""
+    off: dict[str, Any] = {"augmentations": [], "weight_decay": 0.0, "dropout": 0.0}
+    on: dict[str, dict[str, Any]] = {
+        "crop": {"augmentations": ["crop"]},
+        "flip": {"augmentations": ["flip"]},
+        "weight decay": {"weight_decay": weight_decay},
+        "dropout": {"dropout": dropout},
+    }
+    alone = {name: off | setting for name, setting in on.items()}
+    paper = off | on["crop"] | on["weight decay"]
+    every = {name: value for chosen in everything for name, value in on[chosen].items()}
+    every["augmentations"] = [name for name in ("crop", "flip") if name in everything]
+    return {"nothing": off, **alone, "crop and weight decay": paper, "everything": off | every}
+
+
 def trained(
     seed: int,
     dataset: str,
@@ -44,21 +59,21 @@ def trained(
     dropout: float,
     noise_share: float,
     relative_rate: float,
-    epoch_decay_rate: float,
+    last_rate: float,
     n_images: int,
     n_held_out_images: int,
     n_test_images: int,
     n_epochs: int,
     curve_points: int,
-    curve_images: int,
     device: str,
     checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     """Train one net with the given regularisers and follow it on training, held-out and test images.
 
     A share `noise_share` of the training and held-out labels is random, drawn once; test labels are true. The rate
-    starts at `relative_rate` times the net's own and is multiplied by `epoch_decay_rate` after each epoch. The net of
-    the epoch with the best held-out accuracy is kept beside the final one: early stopping that never saw a test image.
+    starts at `relative_rate` times the net's own and falls by one factor after each epoch, to `last_rate` of its start
+    at the end. The net of the epoch with the best held-out accuracy is kept beside the final one: early stopping that
+    never saw a test image.
     """
     fit, held_out, test = labelled_sets(seed, dataset, noise_share, n_images, n_held_out_images, n_test_images)
     torch.manual_seed(seed)
@@ -66,7 +81,8 @@ def trained(
     per_epoch = steps_per_epoch(n_images)
     steps, stride = n_epochs * per_epoch, per_epoch * max(1, n_epochs // curve_points)
     online = OnlineAccuracy(steps)
-    watch = Watch({"train": _first(fit, curve_images), "held-out": held_out, "test": _first(test, curve_images)})
+    few = n_held_out_images  # as many training and test images on the way; all of them at the end
+    watch = Watch({"train": _first(fit, few), "held-out": held_out, "test": _first(test, few)})
     try:
         history = train(
             net,
@@ -75,14 +91,14 @@ def trained(
             steps=steps,
             batch_size=BATCH,
             optimiser=sgd(net, lr=relative_rate * learning_rate(learner), momentum=0.9, weight_decay=weight_decay),
-            schedule=exponential(epoch_decay_rate, every=per_epoch),
+            schedule=exponential(last_rate ** (1 / n_epochs), every=per_epoch),
             batch_loss=online,
             augment=augmentation(augmentations, fit.shape[-1]),
             seed=derived_seed(seed, 5),
             compute=prepare(device),
             hooks=[every(stride, watch)],
             checkpoint=checkpoint,
-            fingerprint=f"{learner} {augmentations} {dropout} {noise_share} {epoch_decay_rate}",
+            fingerprint=f"{learner} {augmentations} {dropout} {noise_share} {last_rate}",
             stateful={"online": online, "best": watch.best},
         )
     except Diverged:
@@ -163,6 +179,7 @@ def summary(
     three_quarters = len(history.losses) * 3 // 4
     before = max((place for place, step in enumerate(steps) if step <= three_quarters), default=0)
     net.load_state_dict(watch.best.weights)
+    stopped = accuracy(net, test)
     return {
         "diverged": 0.0,
         "epoch": [step / per_epoch for step in steps],
@@ -171,13 +188,14 @@ def summary(
         "stopped early": {
             "epoch": watch.best.step / per_epoch,
             "held-out accuracy": watch.best.best,
-            "test accuracy": accuracy(net, test),
+            "test accuracy": stopped,
+            "gain": stopped - final["test accuracy"],
         },
         "gain in the last quarter": {
             "held-out accuracy": final["held-out accuracy"] - curves["held-out accuracy"][before],
             "online accuracy": final["online accuracy"] - stretch(online, three_quarters, per_epoch),
         },
-        "best on test images": max(curves["test accuracy"]) - curves["test accuracy"][-1],
+        "gain by test images": max(curves["test accuracy"]) - curves["test accuracy"][-1],
     }
 
 
@@ -189,10 +207,10 @@ def stretch(online: OnlineAccuracy, end: int, per_epoch: int) -> float:
 def without_an_answer(classes: int) -> dict[str, Any]:
     """What a run that diverged leaves behind: no curve, and a net that is as good as chance."""
     chance = 1 / classes
-    nothing: dict[str, Any] = {"diverged": 1.0, "epoch": [], "best on test images": 0.0}
+    nothing: dict[str, Any] = {"diverged": 1.0, "epoch": [], "gain by test images": 0.0}
     nothing["curve"] = {name: [] for name in (*CURVES, "online accuracy")}
     nothing["final"] = dict.fromkeys((*CURVES, "online accuracy"), chance)
-    nothing["stopped early"] = {"epoch": 0.0, "held-out accuracy": chance, "test accuracy": chance}
+    nothing["stopped early"] = {"epoch": 0.0, "held-out accuracy": chance, "test accuracy": chance, "gain": 0.0}
     nothing["gain in the last quarter"] = {"held-out accuracy": 0.0, "online accuracy": 0.0}
     return nothing
 
