@@ -141,6 +141,11 @@ def test_the_papers_nets_keep_their_size_and_have_dropout(name, count):
     assert net(torch.rand(2, 3, 32, 32)).shape == (2, 10)
 
 
+def test_curves_end_where_training_does_and_have_a_point_at_three_quarters():
+    assert arms.curve_epochs(48, 12) == set(range(4, 49, 4)) and 150 in arms.curve_epochs(200, 8)
+    assert max(arms.curve_epochs(50, 8)) == 50 and arms.curve_epochs(2, 12) == {1, 2}
+
+
 def test_a_run_by_its_pieces(monkeypatch):
     """The epoch chosen is the best on held-out images, and what it brings is counted on test images."""
     scores = iter([(0.2, 0.5, 0.4), (0.5, 0.7, 0.6), (0.9, 0.6, 0.9), (1.0, 0.6, 0.5)])  # train, held-out, test
@@ -216,6 +221,8 @@ def test_rows_have_the_papers_names_and_differences_are_within_a_seed():
     rows = summary.table_1_rows(joined)
     assert list(rows) == ["Inception", "Inception, crop", "Inception, decay", "Inception, random labels"]
     assert summary.effect_rows(true, random)["crop"]["test, against nothing"] == pytest.approx([0.1])
+    assert list(summary.each_rows({"x": true}, {"x": random})) == ["x: nothing", "x: crop", "x: weight decay"]
+    assert "train, random labels" not in summary.effect_rows(true, random)["crop"]
     assert summary.effects_frame({"x": true})["difference"].tolist() == pytest.approx([0.1, 0.05])
     fits = summary.table_4_rows(joined, {"crop": [ended(0.98, 0, 0)]}, "half-width cnn")
     assert fits["Inception, weight decay"]["train"] == [0.9] and fits["half-width cnn, random cropping"]["train"] == [

@@ -22,7 +22,6 @@ from lib.experiments.rethinking_generalization.regularised_nets import NETS, lea
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import error_rate
 from lib.training.history import History, Run
-from lib.training.hooks import every
 from lib.training.keep_best import KeepBest
 from lib.training.loop import Augment, Diverged, train
 from lib.training.online import OnlineAccuracy
@@ -79,7 +78,7 @@ def trained(
     torch.manual_seed(seed)
     net = NETS[learner](fit.shape, len(fit.classes), dropout)
     per_epoch = steps_per_epoch(n_images)
-    steps, stride = n_epochs * per_epoch, per_epoch * max(1, n_epochs // curve_points)
+    steps, looked_at = n_epochs * per_epoch, {epoch * per_epoch for epoch in curve_epochs(n_epochs, curve_points)}
     online = OnlineAccuracy(steps)
     few = n_held_out_images  # as many training and test images on the way; all of them at the end
     watch = Watch({"train": _first(fit, few), "held-out": held_out, "test": _first(test, few)})
@@ -96,7 +95,7 @@ def trained(
             augment=augmentation(augmentations, fit.shape[-1]),
             seed=derived_seed(seed, 5),
             compute=prepare(device),
-            hooks=[every(stride, watch)],
+            hooks=[lambda run: watch(run) if run.step in looked_at else None],
             checkpoint=checkpoint,
             fingerprint=f"{learner} {augmentations} {dropout} {noise_share} {last_rate}",
             stateful={"online": online, "best": watch.best},
@@ -104,6 +103,11 @@ def trained(
     except Diverged:
         return without_an_answer(len(fit.classes))
     return summary(net, fit, test, watch, history, online, per_epoch)
+
+
+def curve_epochs(n_epochs: int, points: int) -> set[int]:
+    """About `points` epochs, evenly spaced, the last one among them."""
+    return {round(n_epochs * (place + 1) / points) for place in range(points)} - {0}
 
 
 class Watch:

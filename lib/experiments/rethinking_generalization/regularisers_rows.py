@@ -70,6 +70,13 @@ def effect_rows(true: RunsOf, random: RunsOf) -> dict[str, dict[str, list[float]
     return rows
 
 
+def each_rows(true: Mapping[str, RunsOf], random: Mapping[str, RunsOf]) -> dict[str, dict[str, list[float]]]:
+    """The rows of every net, `net: arm`."""
+    return {
+        f"{learner}: {arm}": row for learner in true for arm, row in effect_rows(true[learner], random[learner]).items()
+    }
+
+
 def table_1_rows(learners: Mapping[str, RunsOf]) -> dict[str, dict[str, list[float]]]:
     """The rows of table 1 under the paper's names where the net is the paper's; learner -> arm -> runs."""
     rows = {}
