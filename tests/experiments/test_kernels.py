@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +16,8 @@ from lib.replication.rows import quantities
 from lib.replication.verdicts import judge
 from lib.roots import repository
 
-SMALL = {"dataset": "digits", "n_held_out": 200, "n_test": 200, "device": "cpu"}
-PIXELS = {"features": "pixels", "filters": 1, "n_images": 120}
+SMALL: dict[str, Any] = {"dataset": "digits", "n_held_out": 200, "n_test": 200, "device": "cpu"}
+PIXELS: dict[str, Any] = {"features": "pixels", "filters": 1, "n_images": 120}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Kernel interpolation: cases by hand, dense solves, scikit-learn's kernels and ridge regression, scipy's solver."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from lib.methods import kernels
 
 def drawn(n=70, d=5, outputs=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    draw = {"generator": generator, "dtype": torch.float64}
+    draw: dict[str, Any] = {"generator": generator, "dtype": torch.float64}
     return torch.randn(n, d, **draw), torch.randn(n, outputs, **draw), torch.randn(20, d, **draw)
 
 

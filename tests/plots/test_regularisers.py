@@ -4,7 +4,10 @@ import matplotlib
 
 matplotlib.use("agg")
 
+from typing import Any
+
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -49,7 +52,7 @@ def test_curves_are_those_of_the_last_net_on_true_labels():
     _, axes = plt.subplots()
     plots.curves(CURVES, axes)
     assert [line.get_label() for line in axes.lines] == ["nothing", "crop", "everything"]
-    assert axes.lines[0].get_ydata().tolist() == pytest.approx([0.055, 0.105, 0.205])
+    assert np.asarray(axes.lines[0].get_ydata()).tolist() == pytest.approx([0.055, 0.105, 0.205])
 
 
 def test_stars_stand_where_held_out_images_stopped():
@@ -61,8 +64,8 @@ def test_stars_stand_where_held_out_images_stopped():
     )
     _, axes = plt.subplots()
     plots.early_stopping(frame, axes)
-    stars = [line for line in axes.lines if line.get_marker() == "*" and len(line.get_xdata())]
-    assert [star.get_xdata().tolist() for star in stars] == [[1], [1]]
+    stars = [line for line in axes.lines if line.get_marker() == "*" and np.size(line.get_xdata())]
+    assert [np.asarray(star.get_xdata()).tolist() for star in stars] == [[1], [1]]
     labels = axes.get_legend_handles_labels()[1]
     assert labels[:2] == ["x, train", "x, test"] and "the paper, Inception, test" in labels
 
@@ -72,7 +75,7 @@ def test_coefficients_stand_in_order_with_none_first():
     _, axes = plt.subplots()
     plots.coefficients(pd.DataFrame(lines, columns=["coefficient", "quantity", "seed", "accuracy"]), axes)
     assert [text.get_text() for text in axes.get_xticklabels()] == ["none", "0.005", "0.05"]
-    assert axes.containers[0][0].get_ydata().tolist() == [1.0, 0.9, 0.2]
+    assert np.asarray(axes.containers[0][0].get_ydata()).tolist() == [1.0, 0.9, 0.2]
 
 
 def test_a_page_shows_a_picture_and_a_notebook_buttons_for_what_was_trained(shown, monkeypatch):
@@ -82,7 +85,7 @@ def test_a_page_shows_a_picture_and_a_notebook_buttons_for_what_was_trained(show
     plots.explore_switches(CURVES)
     assert shown.pop()[1] == "figure: half-width cnn, true labels, on: everything"
     monkeypatch.delenv("REPLICATION_RESULT")
-    boxes = []
+    boxes: list[Any] = []
     monkeypatch.setattr("IPython.display.display", boxes.append)
     plots.explore_switches(CURVES)
     controls = [child for child in boxes[-1].children if isinstance(child, widgets.ToggleButtons)]

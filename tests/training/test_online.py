@@ -1,5 +1,6 @@
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from lib.training.optimisers import sgd
 
 def linear() -> nn.Module:
     net = nn.Sequential(nn.Flatten(), nn.Linear(4, 2, bias=False))
-    nn.init.zeros_(net[1].weight)
+    nn.init.zeros_(net.get_parameter("1.weight"))
     return net
 
 
@@ -36,7 +37,12 @@ def test_it_survives_an_interruption(tmp_path: Path):
 
     def run(steps_until, checkpoint):
         online, net = OnlineAccuracy(12), linear()
-        settings = {"steps": 12, "batch_size": 5, "optimiser": sgd(net, lr=0.3), "compute": prepare("cpu")}
+        settings: dict[str, Any] = {
+            "steps": 12,
+            "batch_size": 5,
+            "optimiser": sgd(net, lr=0.3),
+            "compute": prepare("cpu"),
+        }
         train(
             net, images, labels, **settings, batch_loss=online, checkpoint=checkpoint, checkpoint_seconds=0.0,
             stateful={"online": online}, hooks=[lambda run: stop_at(run, steps_until)],
