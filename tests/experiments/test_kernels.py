@@ -172,6 +172,7 @@ def test_bad_interpolants_by_hand():
     assert found["log of norm over minimum norm/random centres"] == pytest.approx([math.log(100) / 2] * 3)
     assert found["log of the rival's norm over minimum norm/random centres"] == pytest.approx([math.log(10)] * 3)
     assert found["log of norm over minimum norm/wrong test labels"] == pytest.approx([math.log(4) / 2] * 3)
+    assert found["log of the rival's norm over minimum norm/wrong test labels"] == pytest.approx([math.log(2) / 2] * 3)
     assert found["test accuracy lost/random centres"] == pytest.approx([0.3] * 3)  # the least over the data sets
 
 

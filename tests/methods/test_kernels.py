@@ -108,7 +108,7 @@ def test_a_matrix_that_cannot_be_factorised_gets_a_jitter():
     found = kernels.interpolate(points, y, 0.5, tolerance=1e-10)
     assert found.jitter > 0 and found.residual < 1e-9
     with pytest.raises(ValueError, match="not positive definite"):
-        kernels.factorised(lambda: kernels.Triangle(1, lambda rows, columns: torch.tensor([[-1.0]])))
+        kernels.factorised(lambda: kernels.Triangle(1, lambda rows, columns: torch.tensor([[-1.0]]), 1))
 
 
 def test_ridge_regression_is_scikit_learns():
