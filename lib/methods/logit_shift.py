@@ -1,4 +1,4 @@
-"""A constant added to all logits of an image: what softmax and log density make of it, in numbers of finite precision."""
+"""A constant added to all logits of an image: what softmax and log density make of it in finite precision."""
 
 from typing import NamedTuple
 

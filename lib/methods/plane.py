@@ -87,8 +87,8 @@ def log_density_at(scores: Tensor, cell: float, temperature: float = 1.0) -> Ten
 
 
 def divergence(p: Tensor, q: Tensor, cell: float) -> float:
-    """KL(p || q) in nats, from log densities (n,) at the midpoints: what q costs an observer who believes it."""
-    return float((p.exp() * (p - q)).sum() * cell)
+    """KL(p || q) in nats, from log densities (n,) at the midpoints: what taking p for q costs."""
+    return max(0.0, float((p.exp() * (p - q)).sum() * cell))  # rounding can make a 0 negative
 
 
 def ring(z: Tensor) -> Tensor:

@@ -61,7 +61,7 @@ def by_curvature(model: nn.Module, images: Tensor) -> float:
 
 
 def of_a_hill(step_size: float, noise: float, curvature: float) -> float:
-    """T that both thermometers read of chains on a Gaussian hill of this curvature, exactly: T = s^2 / 2a / (1 - a c / 2).
+    """T of chains on a Gaussian hill of curvature c, exactly, by either thermometer: s^2 / 2a / (1 - a c / 2).
 
     z <- (1 - a c) z + s xi has the variance s^2 / (1 - (1 - a c)^2) = s^2 / (a c (2 - a c)), and p^(1/T) has T / c.
 

@@ -19,7 +19,7 @@ EDGE = 1.25  # of the view's map, in z
 
 
 def shift_error(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Largest change of p(y|x) against the size of the shift, for each precision; dashed, half a unit in its last place.
+    """Largest change of p(y|x) against the size of the shift, by precision; dashed, the rounding of a sum.
 
     Columns: precision, seed, size, change.
     """
@@ -36,12 +36,12 @@ def shift_error(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 
 def maps(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Maps side by side, two in a row; a map of one channel runs from light to dark. Columns: name, shape, pixels."""
+    """Maps, two to four in a row; one channel is shown from light to dark. Columns: name, shape, pixels."""
     from matplotlib import colormaps
 
     tiles = [(name, _picture(text, shape, colormaps["Blues"])) for name, shape, text in frame[
         ["name", "shape", "pixels"]].to_numpy()]  # fmt: skip
-    side, columns = tiles[0][1].shape[0], 2 if len(tiles) <= 4 else 3
+    side, columns = tiles[0][1].shape[0], 2 if len(tiles) <= 4 else 3 if len(tiles) <= 6 else 4
     rows = -(-len(tiles) // columns)
     head = side // 5  # room for a name above each map
     sheet = np.ones((rows * (side + head), columns * (side + GAP) - GAP, 3))

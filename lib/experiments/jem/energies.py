@@ -75,7 +75,7 @@ def shifted(
 
 
 def signed_units(count: int, seed: int) -> Tensor:
-    """Numbers (count,) of either sign with sizes in [1/2, 1): what each image's shift is in units of the shift's size."""
+    """Numbers (count,) of either sign, sizes in [1/2, 1): each image's shift in units of the size of all."""
     random = torch.Generator().manual_seed(derived_seed(seed, 1))
     sign = torch.randint(2, (count,), generator=random) * 2 - 1
     return sign * (0.5 + torch.rand(count, generator=random) / 2)
@@ -159,7 +159,7 @@ def drawn(seed: int, chains: int, sampled_steps: int) -> Values:
 
 
 def readings(images: Tensor, hills: Hills, temperature: float) -> Values:
-    """Both thermometers, and how far images (N, 2, 1, 1) are from draws from p, and from p^(1/T) where a grid holds it."""
+    """Both thermometers, and how far images (N, 2, 1, 1) are from p, and from p^(1/T) where a grid holds it."""
     wide, exact = plane.grid(*WIDE), hills.double()
     images = images.double()
     scores, found = log_density(exact(wide.images)), log_density(exact(images))
@@ -244,7 +244,7 @@ def schedule(steps: int) -> Callable[[int], float]:
 
 
 def learnt(net: nn.Module, hills: Hills, seed: int) -> Values:
-    """The net's density on the box against the hills', with Z summed: at T = 1, and at the temperature that fits best."""
+    """The net's density against the hills', with Z summed: at T = 1, and at the temperature that fits best."""
     box = plane.grid(*BOX)
     p = plane.log_density_at(log_density(hills.double()(box.images)), box.cell)
     test, labels = hills.float().draw(JUDGED_IMAGES, seeded("cpu", seed, 6))
@@ -268,7 +268,7 @@ def learnt(net: nn.Module, hills: Hills, seed: int) -> Values:
 
 
 def asked(net: nn.Module, hills: Hills) -> Values:
-    """Shift the logits so that p(x) is a density of our choice, c(x) = log q(x) - LSE f(x); Z says whether it came out."""
+    """Shift the logits by c(x) = log q(x) - LSE f(x), so that p(x) is q(x); Z says whether it came about."""
     wide = plane.grid(*WIDE)
     z, logits = plane.points(wide.images), predict(net.double(), wide.images)
     before, level = plane.log_density_at(log_density(logits), wide.cell), log_density(logits)

@@ -55,8 +55,8 @@ def maps_of_shifts(run: dict[str, Any]) -> dict[str, Tensor]:
     """The classifier of one seed, what p(x) cross-entropy left it with, and two that a shift gives it."""
     z = plane.points(plane.grid(*BOX).images).float()
     return {
-        "p(y|x), the same for all": run["p(y|x)"],
-        "p(x) as cross-entropy left it": run["log p(x) of the net"],
+        "p(y|x) of all three": run["p(y|x)"],
+        "p(x) after cross-entropy": run["log p(x) of the net"],
         "p(x) shifted to a ring": plane.ring(z),
         "p(x) shifted to one bump": plane.bump(z),
     }
