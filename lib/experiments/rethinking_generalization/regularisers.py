@@ -30,6 +30,7 @@ from lib.training.schedules import exponential
 
 ROTATION = 25.0  # degrees at most, table 4
 CROP_SHARE = 16  # the crop moves an image by up to a sixteenth of its side: 2 pixels of 32, as a 28x28 window does
+CURVE_IMAGES = 1000  # training and test images looked at on the way; at the end all of them
 CURVES = ("train accuracy", "held-out accuracy", "test accuracy")
 
 
@@ -80,8 +81,7 @@ def trained(
     per_epoch = steps_per_epoch(n_images)
     steps, looked_at = n_epochs * per_epoch, {epoch * per_epoch for epoch in curve_epochs(n_epochs, curve_points)}
     online = OnlineAccuracy(steps)
-    few = n_held_out_images  # as many training and test images on the way; all of them at the end
-    watch = Watch({"train": _first(fit, few), "held-out": held_out, "test": _first(test, few)})
+    watch = Watch({"train": _first(fit, CURVE_IMAGES), "held-out": held_out, "test": _first(test, CURVE_IMAGES)})
     try:
         history = train(
             net,
