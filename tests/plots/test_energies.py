@@ -80,8 +80,8 @@ def test_the_callback_draws_chain_energy_and_histogram(monkeypatch):
     monkeypatch.setattr(plt, "show", lambda: shown.append(plt.gcf().axes))
     energies.scene(seen())
     ((chain, energy, histogram),) = shown
-    assert chain.lines[1].get_xydata().tolist() == [[0.1, 0.2]]  # where it is now
-    assert energy.lines[0].get_ydata().tolist() == [-3.0, -1.0] and "T = s²/2a = 1" in histogram.get_title()
+    assert np.asarray(chain.lines[1].get_xydata()).tolist() == [[0.1, 0.2]]  # where it is now
+    assert np.asarray(energy.lines[0].get_ydata()).tolist() == [-3.0, -1.0] and "T = s²/2a = 1" in histogram.get_title()
 
 
 def test_the_sliders_hand_on_step_noise_and_steps(monkeypatch):

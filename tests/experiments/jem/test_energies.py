@@ -1,6 +1,7 @@
 """The arms of `1-energies`."""
 
 from typing import Any
+
 import pytest
 import torch
 
