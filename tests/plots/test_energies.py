@@ -93,5 +93,5 @@ def test_the_sliders_hand_on_step_noise_and_steps(monkeypatch):
         ipywidgets, "interact", lambda draw, **sliders: draw(**{n: s.value for n, s in sliders.items()})
     )
     monkeypatch.setattr(energies, "scene", lambda found: asked.append(found))
-    energies.play(lambda step, noise, steps: (step, noise, steps))
-    assert asked == [(pytest.approx(0.005), pytest.approx(0.1), 200)]
+    energies.play(lambda step, noise, steps: {"asked": (step, noise, steps)})
+    assert asked == [{"asked": (pytest.approx(0.005), pytest.approx(0.1), 200)}]
