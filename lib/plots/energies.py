@@ -144,7 +144,7 @@ def scene(seen: dict[str, Any]) -> None:
     middle.plot(seen["mean log p(x)"], lw=1.2)
     middle.axhline(seen["exact mean log p(x)"], color="0.3", ls="--", lw=1)
     middle.set(xlabel="steps", title="mean log p(x); dashed: of p itself")
-    middle.set_ylim(bottom=max(-8.0, min(seen["mean log p(x)"]) - 0.5))
+    middle.set_ylim(max(-8.0, min(seen["mean log p(x)"]) - 0.5), 1.5)  # a chain that runs away leaves the panel
     bins = len(seen["one pixel"])
     z = (2 * np.arange(bins) + 1) / bins - 1
     right.fill_between(z, seen["one pixel, exact"], color="0.85", step="mid")
