@@ -45,7 +45,7 @@ def test_the_committed_papers_are_in_order(name):
         ("tiers/laptop.yaml", "2:", "2: [", "tiers/laptop.yaml is not valid YAML"),
         ("choices.yaml", "  recipe: [stabilised, as published]\n", "", "does not say what the parameter 'recipe'"),
         ("choices.yaml", "  recipe:", "  recipes: [a]\n  recipe:", "speaks of 'recipes'.*did you mean 'recipe'"),
-        ("choices.yaml", "2:", "2: 5\n1:", "choices.yaml: expected the number of a notebook"),
+        ("choices.yaml", "2:", "2: 5\n7:", "choices.yaml: expected the number of a notebook"),
         (NOTEBOOK, 'device = \\"auto\\"\\n', "", "parameters cell lacks device"),
         (NOTEBOOK, '\\"mlp 2x256\\"', '\\"mlp 3x256\\"', "did you mean 'mlp 2x256'"),
         (NOTEBOOK, "# Training a classifier", "# FILL IN", "2-training.ipynb still says"),
@@ -79,7 +79,7 @@ def test_a_notebook_without_a_claim_is_named(tree):
 
 def test_the_command_says_what_is_in_order_and_knows_its_papers(capsys):
     assert main(["check", "JEM"]) == 0
-    assert capsys.readouterr().out == "JEM: 18 claims, 1 notebook: in order\n"
+    assert capsys.readouterr().out == "JEM: 18 claims, 2 notebooks: in order\n"
     assert main(["check", "JEN"]) == 2
     assert "has no paper 'JEN'" in capsys.readouterr().err
 
