@@ -33,7 +33,7 @@ def test_the_energy_does_not_change_when_the_stripes_move():
 
 
 def test_a_flat_image_has_no_energy_inside():
-    assert features.gabor(torch.full((1, 1, 28, 28), 0.7)).reshape(-1, 7, 7)[:, 3, 3].abs().max() < 1e-6
+    assert features.gabor(torch.full((1, 1, 28, 28), 0.7)).reshape(-1, 7, 7)[:, 3, 3].abs().max() < 1e-5  # float32
 
 
 def test_digits_and_larger_images_keep_their_sizes():
