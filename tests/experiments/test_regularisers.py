@@ -209,6 +209,8 @@ def test_the_best_rate_is_chosen_on_held_out_images_among_those_that_fitted():
     best = summary.best_on_held_out({1: slow, 2: common, 4: fast})
     assert [run["final"]["test accuracy"] for run in best] == [0.4, 0.2]  # none fitted with the second seed
     assert summary.lowest_train_accuracy({"a": common, "b": fast}) == [1.0, 0.5]
+    gate = summary.lowest_train_values({"x": {2: common, 4: fast}}, {"x": {2: fast, 4: slow}})
+    assert gate == {"lowest train accuracy with or without batch norm/x": [1.0, 0.6]}
     rows = summary.rate_rows({"x": {2: common, 4: fast}}, {"x": {2: fast, 4: slow}})
     assert rows["x, at 2 times its rate"]["difference"] == pytest.approx([0.5, -0.2])
     assert rows["x, each at its best rate"]["difference"] == pytest.approx([0.4 - 0.4, 0.3 - 0.2])

@@ -54,6 +54,18 @@ def lowest_train_accuracy(runs_of: RunsOf) -> list[float]:
     return [min(of_a_seed) for of_a_seed in zip(*(per_seed(runs, TRAIN) for runs in runs_of.values()), strict=True)]
 
 
+def lowest_train_values(
+    normed: Mapping[str, Mapping[Any, Runs]], unnormed: Mapping[str, Mapping[Any, Runs]]
+) -> dict[str, list[float]]:
+    """The gate of C17 and C17b for each part: whether both nets, at their best rates, fitted their training images."""
+    return {
+        f"lowest train accuracy with or without batch norm/{part}": lowest_train_accuracy(
+            {"with": best_on_held_out(rates), "without": best_on_held_out(unnormed[part])}
+        )
+        for part, rates in normed.items()
+    }
+
+
 def against(runs_of: RunsOf, reference: str = "nothing") -> dict[str, list[float]]:
     """Arm -> final test accuracy less that of the reference, seed by seed."""
     return {name: differences(runs, runs_of[reference], TEST) for name, runs in runs_of.items() if name != reference}
