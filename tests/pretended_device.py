@@ -224,6 +224,7 @@ def pretended_gpu() -> Iterator[Marks]:
         "is_available": lambda: True, "device_count": lambda: 1, "is_bf16_supported": lambda **_: True,
         "get_device_name": lambda *_: "pretended", "synchronize": lambda *_: None, "manual_seed_all": lambda seed: None,
         "get_rng_state": lambda *_: torch.get_rng_state(), "set_rng_state": lambda state, *_: None,
+        "reset_peak_memory_stats": lambda *_: None, "max_memory_allocated": lambda *_: 0,
     }  # fmt: skip
     fork = torch.random.fork_rng
     with ExitStack() as stack:

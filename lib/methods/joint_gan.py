@@ -97,8 +97,8 @@ class Gan:
     latent: int
 
     def samples(self, count: int, random: torch.Generator) -> Tensor:
-        """G(z) for fresh z ~ N(0, I), with a graph: (count, ...)."""
-        return self.generator(torch.randn(count, self.latent, generator=random, device=random.device))
+        """G(z) for fresh z ~ N(0, I), with a graph: (count, ...), float32 also where the nets compute with less."""
+        return self.generator(torch.randn(count, self.latent, generator=random, device=random.device)).float()
 
     def logits(self, images: Tensor) -> Tensor:
         """(B, ...) -> (B,)."""

@@ -249,11 +249,17 @@ def _notebooks(options: argparse.Namespace) -> int:
 
 
 def _store(notebooks: list[Notebook], jobs: int) -> int:
-    with tree_for("reduced", repository()) as tree:
-        failed = runner.run(runner.plan(notebooks, "reduced", {}, tree), jobs or 2).failed
-    for job in failed:
-        notebooks.remove(job.notebook)
-    record.store_outputs(notebooks)
+    def run_and_store(chosen: list[Notebook]) -> list[runner.Job]:
+        with tree_for("reduced", repository()) as tree:
+            failed = runner.run(runner.plan(chosen, "reduced", {}, tree), jobs or 2).failed
+        record.store_outputs([notebook for notebook in chosen if notebook not in [job.notebook for job in failed]])
+        return failed
+
+    new = [notebook for notebook in notebooks if not recorded_path(notebook, "reduced").exists()]
+    failed = run_and_store(notebooks)
+    # A page begins with what is recorded, and that now holds its own reference: once more, from its artefacts.
+    if new := [notebook for notebook in new if recorded_path(notebook, "reduced").exists()]:
+        failed += run_and_store(new)
     report.write_readmes(repository())
     glance.write_picture(repository())
     return report_failures(failed)
