@@ -16,10 +16,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from lib.experiments.confidence_calibrated_ood import confidence_loss as ood
+from lib.experiments.confidence_calibrated_ood import subjects as ood
+from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS
 from lib.experiments.jem import subjects as jem
-from lib.experiments.noisy_student import nets as student
-from lib.experiments.pretraining_robustness import robust_nets as robust
+from lib.experiments.noisy_student import subjects as student
+from lib.experiments.pretraining_robustness import subjects as robust
 from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS
 from lib.replication.notebooks import find_notebook
 from lib.replication.parameters import tier_parameters
@@ -97,7 +98,7 @@ def layers(net: nn.Module) -> list[nn.Module]:
 
 def self_training(v: Settings) -> Iterator[Row]:
     """Teacher, control of two lengths, students; a consistency step looks at the unlabelled images twice."""
-    small, large = (student.NETS[v[size]].build(SHAPE, 10, v["dropout"]) for size in ("small_net", "large_net"))
+    small, large = (student.NETS[v[size]].build(SHAPE, 10, dropout=v["dropout"]) for size in ("small_net", "large_net"))
     n, m = v["labelled_batch_images"], v["unlabelled_batch_images"]
     lengths = [v["student_steps"], round(0.75 * v["student_steps"]), *v["length_steps"]]
     yield Row("teacher", small, n + m, v["teacher_steps"])
@@ -167,7 +168,7 @@ def passes_of_twin(k: int) -> float:
 def confidence_loss(v: Settings) -> Iterator[Row]:
     """Every training is as long; outliers are added to the batch."""
     net = ood.NETS[v["net"]].build(SHAPE, 10)
-    trainings = len(ood.TRAININGS) + 3 * len(v["second_datasets"])
+    trainings = len(TRAININGS) + 3 * len(v["second_datasets"])
     yield Row(f"{trainings} trainings", net, v["batch_images"] + v["outlier_images"], trainings * v["train_steps"])
 
 

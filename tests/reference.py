@@ -1,7 +1,8 @@
 """When two machines must agree to the last digit, and how far apart they may be otherwise.
 
-The same: torch version, instruction set that computed, threads. Then every number agrees to 1e-9 and every verdict is
-the same. Elsewhere training takes other paths, and a trained number may only turn a check red that chance cannot:
+The same: torch version, instruction set that computed (with MKL's kernels for the processor's maker), threads. Then
+every number agrees to 1e-9 and every verdict is the same. Elsewhere training takes other paths, and a trained number
+may only turn a check red that chance cannot:
 
 - what no training touches agrees to 1e-9;
 - what a claim is judged by passes a two-sample t-test over seeds, whose false alarms sum to 1e-4 over the whole suite;

@@ -8,15 +8,17 @@ import sys
 
 import pytest
 
+from lib.instruction_set import HELD, OF_INTEL, computing, maker, unlike_others
 from lib.roots import repository
 from tests.reference import chance_explains
 
 ON_X86 = platform.machine().lower() in ("x86_64", "amd64")  # ARM has no AVX2 to hold to
-TOLD = "import json, os; print(json.dumps([os.environ.get(n) for n in ('ATEN_CPU_CAPABILITY', 'ONEDNN_MAX_CPU_ISA')]))"
+HOLDS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS")
+TOLD = f"import json, os; print(json.dumps([os.environ.get(name) for name in {HOLDS}]))"
 
 
 def python(code, **variables):
-    outside = {k: v for k, v in os.environ.items() if k not in ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")}
+    outside = {k: v for k, v in os.environ.items() if k not in HOLDS}
     command = [sys.executable, "-c", code]
     return subprocess.run(
         command, cwd=repository(), env=outside | variables, capture_output=True, text=True, check=False
@@ -26,9 +28,9 @@ def python(code, **variables):
 @pytest.mark.parametrize(
     ("variables", "held"),
     [
-        ({}, ["avx2", "AVX2"]),
-        ({"REPLICATION_NATIVE": "1"}, [None, None]),
-        ({"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}, ["default", "SSE41"]),
+        ({}, ["avx2", "AVX2", "AVX2"]),
+        ({"REPLICATION_NATIVE": "1"}, [None, None, None]),
+        ({"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41"}, ["default", "SSE41", "AVX2"]),
     ],
 )
 def test_importing_lib_holds_the_instruction_set_unless_told_otherwise(variables, held):
@@ -50,8 +52,21 @@ def test_what_really_computed_is_in_keys_and_provenance():
     code += "print(hardware('cpu')['capability'], '|', surroundings({})['instruction set'])"
     pinned, other = python(code), python(code, ATEN_CPU_CAPABILITY="default", ONEDNN_MAX_CPU_ISA="SSE41")
     told, key = (part.strip() for part in pinned.stdout.split("|"))
-    assert told == key == "AVX2, oneDNN AVX2"
+    assert told == key == (OF_INTEL if maker() == "GenuineIntel" else HELD)
     assert "oneDNN SSE41" in other.stdout and "AVX2, " not in other.stdout
+
+
+def test_intels_processors_and_amds_are_two_families_and_both_can_be_recorded(monkeypatch):
+    """MKL multiplies with kernels of its own on AMD's, so a reference of one family binds no machine of the other."""
+    families = {}
+    for vendor in ("GenuineIntel", "AuthenticAMD", "HygonGenuine", ""):
+        monkeypatch.setattr("lib.instruction_set.maker", lambda vendor=vendor: vendor)
+        families[vendor] = computing()
+        assert unlike_others() == ""
+    assert families.pop("GenuineIntel") == OF_INTEL and set(families.values()) == {HELD}
+    monkeypatch.setattr("lib.instruction_set.maker", lambda: "GenuineIntel")
+    monkeypatch.delenv("MKL_ENABLE_INSTRUCTIONS")
+    assert "computed with AVX2, oneDNN AVX2, MKL unbounded for Intel" in unlike_others()
 
 
 def test_chance_explains_what_it_may_and_a_wrong_net_it_does_not():

@@ -9,17 +9,20 @@ import sys
 import tomllib
 
 import pytest
+import torch
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from lib import models
 from lib.replication.experiment import Experiment
 from lib.replication.in_short import in_short
+from lib.replication.kept import MOST_BYTES
 from lib.replication.notebooks import all_notebooks, papers
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import TIERS, tier_parameters
 from lib.replication.report import stale
-from lib.replication.results import recorded_results
+from lib.replication.results import nets_path, read_nets, recorded_path, recorded_results
 from lib.replication.verdicts import judge
 from lib.roots import repository
 
@@ -35,7 +38,7 @@ ARROWS = {
     "training": {"training", "attacks", "metrics", "models", "data"},
     "methods": {"methods", "training", "attacks", "metrics", "models", "data"},
     "plots": {"plots"},
-    "replication": {"replication", "training", "metrics", "data"},
+    "replication": {"replication", "training", "metrics", "models", "data"},
     "experiments": {"experiments", "replication", "methods", "training", "attacks", "metrics", "models", "data"},
 }
 
@@ -234,7 +237,22 @@ def test_recorded_verdicts_follow_from_recorded_values(notebook):
                 assert again.status == kept["verdict"]["status"], f"{name} at {tier}"
 
 
-def test_no_generated_table_is_stale():
+def test_every_kept_net_loads_and_no_file_of_weights_is_without_its_result():
+    """At every tier the file is the one that its result names, small enough for a repository, and never `reduced`."""
+    named = set()
+    for notebook, tier, result in ((n, tier, r) for n in NOTEBOOKS for tier, r in recorded_results(n).items()):
+        content = read_nets(recorded_path(notebook, tier), result)
+        if content is not None:
+            named.add(nets_path(recorded_path(notebook, tier)))
+            assert tier != "reduced" and len(content) <= MOST_BYTES
+            place, seeds = f"{notebook.paper}/{notebook.number}", result["nets"]["seeds"]
+            for name, about in models.recorded_nets(place, tier=tier).items():
+                net = models.recorded(place, name, seeds[-1], tier=tier)
+                assert net(torch.rand(2, *about["images"])).shape == (2, len(about["classes"]))
+    assert named == set((ROOT / "papers").glob("*/recorded/*/*-nets.safetensors"))
+
+
+def test_no_generated_page_is_stale():
     assert stale(ROOT) == [], "run `make notebooks` or `make record`"
 
 

@@ -5,6 +5,7 @@ from lib.models.fast_resnet import fast_resnet
 from lib.models.inputs import CentreCrop, PerImageWhitening, Standardise
 from lib.models.lenet import lenet
 from lib.models.mlp import mlp
+from lib.models.recorded import recorded, recorded_nets
 from lib.models.small_alexnet import small_alexnet
 from lib.models.small_cnn import norm_free_cnn, small_cnn
 from lib.models.small_inception import small_inception
@@ -20,6 +21,8 @@ __all__ = [
     "mlp",
     "norm_free_cnn",
     "parameter_count",
+    "recorded",
+    "recorded_nets",
     "small_alexnet",
     "small_cnn",
     "small_inception",

@@ -5,11 +5,13 @@ experiment = replication.start("rethinking-generalization", 3)
 runs = experiment.run(arm, dataset=dataset, device=experiment.device)   # one value per seed, kept as artefacts
 nets = experiment.artefacts(train, dataset=dataset)                     # the same, handed on: one artefact per seed
 runs = experiment.run(arm, net=nets)                                    # and each seed's arm gets its own net
+value = experiment.once(arm, dataset=dataset)                           # what no seed changes, one artefact
 experiment.table("table-1", {"MLP": {"train": [...], "test": [...]}})   # recorded, the paper's numbers; this run
 experiment.figure("figure-1", plots.draw, frame)                        # the largest recorded beside this run
 experiment.deviations()                                                 # paper | released code | here, piece by piece
 experiment.judge(values)                                                # this run's verdicts, as text
 experiment.evidence()                                                   # every tier's verdicts, with intervals
+experiment.keep({"student": nets}, fresh)                               # weights beside the result, for `recorded`
 experiment.finish()                                                     # cost; under the runner, the result file
 """
 
@@ -22,6 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lib.files import write_atomically
 from lib.instruction_set import unlike_others
 from lib.replication import provenance
 from lib.replication.claims import Claim, Paper, stands_in
@@ -41,6 +44,7 @@ from lib.replication.parameters import (
 from lib.replication.results import (
     Result,
     largest_recorded,
+    nets_path,
     read_result,
     recorded_path,
     recorded_results,
@@ -54,6 +58,7 @@ from lib.roots import repository
 
 if TYPE_CHECKING:
     from lib.replication.artefacts import Artefact
+    from lib.replication.kept import Fresh, Measured, Nets
 
 RESULT_VARIABLE = "REPLICATION_RESULT"  # set by the runner: where `finish` writes the result
 
@@ -111,6 +116,8 @@ class Experiment:
         self.exhibits: dict[str, dict[str, list[Any]]] = {}
         self.verdicts: dict[str, Verdict] = {}
         self.values: dict[str, list[float]] = {}
+        self.nets: dict[str, Any] = {}
+        self._weights = b""
         self._started = time.perf_counter()
         self._cpu_started = time.process_time()
 
@@ -137,6 +144,17 @@ class Experiment:
         """As `run`, but returns what was built by reference, one artefact per seed, to hand it on to other arms."""
         return [artefact for artefact, _ in self._built(arm, arguments)]
 
+    def once(self, arm: Callable[..., Any], **arguments: Any) -> Any:
+        """`arm(**arguments)` for what no seed changes: one artefact, one value."""
+        from lib.replication.artefacts import Artefact
+
+        artefact = Artefact(arm, arguments)
+        value, build_seconds = artefact.value_and_cost()
+        if artefact.path.stem not in self.used:
+            self.used.append(artefact.path.stem)
+            self.costs.append({"arm": _with_names(arm, arguments), "seeds": 1, "seconds": build_seconds})
+        return value
+
     def _built(self, arm: Callable[..., Any], arguments: dict[str, Any]) -> "list[tuple[Artefact, Any]]":
         """The artefact of each seed with its value; notes what they cost."""
         from lib.replication.artefacts import Artefact
@@ -150,9 +168,8 @@ class Experiment:
             if artefact.path.stem not in self.used:  # what two arms share costs once
                 self.used.append(artefact.path.stem)
                 fresh.append(build_seconds)
-        which = [v for name, v in arguments.items() if isinstance(v, str) and name != "device" and not is_data(name)]
         if fresh:
-            self.costs.append({"arm": ", ".join([arm.__name__, *which]), "seeds": len(fresh), "seconds": sum(fresh)})
+            self.costs.append({"arm": _with_names(arm, arguments), "seeds": len(fresh), "seconds": sum(fresh)})
         return built
 
     def _watched(self, seeds: list[int], what: str) -> Any:
@@ -241,6 +258,28 @@ class Experiment:
         table = evidence(self.paper, self.verdicts, self.tier, self._recorded())
         _display_markdown(folded("The rules, the paper's numbers, and every verdict in words", table))
 
+    def keep(self, nets: "Nets", fresh: "Fresh", measured: "Measured | None" = None) -> None:
+        """Keep the weights of the headline nets, the first ones first where not all fit, and say how to load them.
+
+        Under the runner `finish` puts them beside the result, `record` beside the recorded one, and then
+        `lib.models.recorded` loads them. Every net is built again and must give the logits that it gave when trained.
+
+        Args:
+            nets: name -> what `artefacts` returned for the arm that trained it, and with it, as a pair, the key of its
+                weights where that is not "weights".
+            fresh: gets the arguments of the arm, and returns the net as it was before training, made by one call of a
+                builder in `lib.models`, the images it is tested on, and what it was trained on in a few words.
+            measured: name -> column -> one value per seed: what the model card shows beside the accuracy.
+
+        Raises:
+            ValueError: an arm returns no weights, or a net cannot be built again from plain values.
+        """
+        from lib.replication import kept
+
+        self.nets, self._weights = kept.keep(nets, self.seeds, fresh, measured or {})
+        name = f"{self.notebook.paper}/{self.notebook.number}"
+        _display_markdown(kept.in_words(name, self.tier, self.nets))
+
     def deviations(self) -> None:
         """Show piece by piece where this notebook, the paper and its released code differ, and what that changes."""
         here = [entry for entry in self.paper.deviations.values() if self.notebook.number in entry.notebooks]
@@ -251,10 +290,16 @@ class Experiment:
         return {tier: result for tier, result in recorded_results(self.notebook).items() if tier != "reduced"}
 
     def finish(self) -> None:
-        """Show what the run cost; under the runner, write its result."""
+        """Show what the run cost; under the runner, write its result, and beside it the weights that are kept."""
         _display_markdown(cost(self.costs))
         if RESULT_VARIABLE in os.environ:
-            write_result(Path(os.environ[RESULT_VARIABLE]), self.result())
+            place = Path(os.environ[RESULT_VARIABLE])
+            if self._holds_nets():
+                write_atomically(nets_path(place), self._weights)
+            write_result(place, self.result())
+
+    def _holds_nets(self) -> bool:
+        return bool(self.nets.get("kept"))
 
     def result(self) -> Result:
         """Everything worth keeping of this run; the commit stands here only, so that stored notebooks do not churn."""
@@ -281,7 +326,18 @@ class Experiment:
             "hardware": provenance.hardware(self.device),
             "unlike others": unlike_others() if self.device == "cpu" else "",
             "commit": provenance.commit(repository()),
+            **(
+                {"nets": {"file": nets_path(recorded_path(self.notebook, self.tier)).name, **self.nets}}
+                if self._holds_nets()
+                else {}
+            ),
         }
+
+
+def _with_names(arm: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """An arm as the table of costs calls it: with the names among its arguments that are no data set's."""
+    which = [v for name, v in arguments.items() if isinstance(v, str) and name != "device" and not is_data(name)]
+    return ", ".join([arm.__name__, *which])
 
 
 def _of_seed(argument: Any, place: int) -> Any:

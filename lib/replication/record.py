@@ -10,6 +10,8 @@ from lib.replication.notebooks import Notebook
 from lib.replication.results import (
     Result,
     largest_recorded,
+    nets_path,
+    read_nets,
     read_result,
     recorded_path,
     result_path,
@@ -22,10 +24,13 @@ KEPT_METADATA = {"tags"}
 
 
 def record(notebooks: list[Notebook], tier: str) -> None:
-    """Copy the results of clean runs of `tier` to `recorded/<tier>/`, and the largest tier's figures to `figures/`.
+    """Copy the results of clean runs of `tier`, with the nets they keep, to `recorded/<tier>/`.
+
+    The figures of the largest tier go to `figures/`.
 
     Raises:
-        ValueError: nothing was run, or a result cannot be recorded (custom parameters, uncommitted inputs); says which.
+        ValueError: nothing was run, or a result cannot be recorded (custom parameters, uncommitted inputs, damaged
+            nets); says which.
     """
     if tier == "reduced":
         raise ValueError("the reference of tier reduced is written by `make notebooks`; record a larger tier")
@@ -36,10 +41,12 @@ def record(notebooks: list[Notebook], tier: str) -> None:
     for notebook, result in runs:
         if result["tier"] != tier or result["unrecordable"]:
             raise ValueError(f"{notebook.name}: cannot be recorded: {result['unrecordable'] or 'custom parameters'}")
-    for notebook, result in runs:
+    weights = [read_nets(result_path(notebook, tier), result) for notebook, result in runs]
+    for (notebook, result), nets in zip(runs, weights, strict=True):
         old = read_result(recorded_path(notebook, tier))
         print(f"{notebook.name}: recorded at {tier}, commit {result['commit'][:12]}")
         print("".join(f"  {line}\n" for line in changed_numbers(old, result) if old), end="")
+        _write_nets(nets_path(recorded_path(notebook, tier)), nets)
         write_result(recorded_path(notebook, tier), result)
         largest = largest_recorded(notebook)
         if largest and largest["tier"] == tier:
@@ -57,6 +64,14 @@ def compare(notebooks: list[Notebook]) -> int:
         print("".join(f"  {line}\n" for line in lines), end="")
         differ += bool(lines)
     return int(differ > 0)
+
+
+def _write_nets(place: Path, nets: bytes | None) -> None:
+    """The nets of a record go with it: those of an earlier one do not stay."""
+    if nets is None:
+        place.unlink(missing_ok=True)
+    else:
+        write_atomically(place, nets)
 
 
 def _copy_figures(notebook: Notebook, result: Result, source: Path) -> None:
@@ -80,7 +95,10 @@ def store_outputs(notebooks: list[Notebook]) -> None:
         print(f"{notebook.name}: outputs stored, {len(changes)} reference numbers {'changed' if old else 'are new'}")
         print("".join(f"  {line}\n" for line in changes if old), end="")
         if old is None or changes or _setting(old) != _setting(result):
-            write_result(recorded_path(notebook, "reduced"), result)
+            reference = {
+                name: value for name, value in result.items() if name != "nets"
+            }  # they stay in the run's folder
+            write_result(recorded_path(notebook, "reduced"), reference)
 
 
 def _setting(result: Result) -> Any:
@@ -149,8 +167,8 @@ def numbers(result: Result) -> dict[str, float]:
 
 
 def timed(name: str) -> bool:
-    """Whether a number is a measured time, which no rerun gives again."""
-    return "seconds" in name
+    """Whether a number is a measured time or peak of memory, which no rerun gives again."""
+    return "seconds" in name or "peak memory" in name
 
 
 def changed_numbers(old: Result | None, new: Result, tolerance: float = 1e-9) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tables generated from recorded results: the printed scoreboard, the READMEs, what `status` lists."""
+"""Pages generated from recorded results: the printed scoreboard, READMEs and model cards, what `status` lists."""
 
 import re
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib.files import write_atomically
+from lib.replication.cards import model_cards
 from lib.replication.claims import Claim, Paper
 from lib.replication.keys import job_key
 from lib.replication.notebooks import Notebook, all_notebooks, papers
@@ -212,11 +213,14 @@ def with_parts(text: str, parts: dict[str, str], where: Path) -> str:
 
 
 def stale(tree: Path) -> list[Path]:
-    """READMEs whose generated parts are not what the recorded results say."""
-    return [p for p, parts in generated(tree).items() if p.read_text() != with_parts(p.read_text(), parts, p)]
+    """READMEs whose generated parts, and model cards whose text, are not what the recorded results say."""
+    pages = [p for p, parts in generated(tree).items() if p.read_text() != with_parts(p.read_text(), parts, p)]
+    return pages + [p for p, text in model_cards(tree).items() if not p.exists() or p.read_text() != text]
 
 
 def write_readmes(tree: Path) -> None:
-    """Write the generated parts anew."""
+    """Write the generated parts and the model cards anew."""
     for page, parts in generated(tree).items():
         write_atomically(page, with_parts(page.read_text(), parts, page))
+    for page, text in model_cards(tree).items():
+        write_atomically(page, text)

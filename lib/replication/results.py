@@ -1,5 +1,6 @@
 """Results of runs: what a notebook leaves behind, where it lies, and which recorded one is the largest."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,26 @@ def result_path(notebook: Notebook, tier: str) -> Path:
 def recorded_path(notebook: Notebook, tier: str) -> Path:
     """Where the result worth keeping lies, beside the notebook (tracked by git)."""
     return notebook.path.parent / "recorded" / tier / f"{notebook.number}.json"
+
+
+def nets_path(result: Path) -> Path:
+    """Where the weights lie that a result keeps: `2-nets.safetensors` beside `2.json`."""
+    return result.with_name(f"{result.stem}-nets.safetensors")
+
+
+def read_nets(path: Path, result: Result) -> bytes | None:
+    """The weights that the result at `path` keeps, or None where it keeps none.
+
+    Raises:
+        ValueError: they are missing, or are not those that the result speaks of.
+    """
+    if "nets" not in result:
+        return None
+    place = nets_path(path)
+    content = place.read_bytes() if place.exists() else b""
+    if hashlib.sha256(content).hexdigest() != result["nets"]["sha256"]:
+        raise ValueError(f"{place} is {'damaged' if content else 'missing'}; run the notebook again")
+    return content
 
 
 def read_result(path: Path) -> Result | None:

@@ -31,7 +31,7 @@ from lib.replication.keys import job_key
 from lib.replication.notebooks import Notebook
 from lib.replication.parameters import ParameterError, Parameters, check, tier_file, tier_parameters
 from lib.replication.pilot import FIRST_SEED_VARIABLE, in_words
-from lib.replication.results import read_result, recorded_path, result_path, write_result
+from lib.replication.results import Result, nets_path, read_result, recorded_path, result_path, write_result
 from lib.replication.snapshot import Tree
 from lib.roots import data_root, output_root
 
@@ -244,6 +244,7 @@ def _finish(job: Job) -> None:
         result["cost"]["run_seconds"] = seconds + job.spent_seconds
         _spent(job).unlink(missing_ok=True)
         _part(job).replace(job.executed)
+        _place_nets(job, result)
         unrecordable = job.pilot or job.tree.unrecordable or result["unlike others"]
         write_result(job.result, result | {"job_key": job.key, "unrecordable": unrecordable})
         job.executed.with_suffix(".failed.ipynb").unlink(missing_ok=True)
@@ -251,6 +252,14 @@ def _finish(job: Job) -> None:
     for leftover in _leftovers(job):
         leftover.unlink(missing_ok=True)
     job.lock.close()
+
+
+def _place_nets(job: Job, result: Result) -> None:
+    """The weights that a result keeps go with it; those of an earlier one do not stay."""
+    if "nets" in result:
+        nets_path(_part_result(job)).replace(nets_path(job.result))
+    else:
+        nets_path(job.result).unlink(missing_ok=True)
 
 
 def interrupt(processes: list[subprocess.Popen[bytes]]) -> None:
@@ -305,7 +314,8 @@ def _spent(job: Job) -> Path:
 
 
 def _leftovers(job: Job) -> list[Path]:
-    return [_part_result(job), _part(job).with_suffix(".log"), _part(job).with_suffix(".progress")]
+    made = _part_result(job)
+    return [made, nets_path(made), _part(job).with_suffix(".log"), _part(job).with_suffix(".progress")]
 
 
 def failure(executed: Path, log: str = "") -> str:

@@ -46,6 +46,8 @@ def spread(values: Sequence[float], *, percent: bool = False) -> str:
         return number(scaled[0])
     around = interval(scaled)
     half = around.high - around.mean
+    if half < 1e-9 * abs(around.mean):  # seeds that differ in the last digits alone
+        return number(around.mean)
     if not 1e-3 < abs(around.mean) < 1e6:
         return f"{around.mean:.1e} ± {half:.0e}"
     decimals = max(0, 1 - math.floor(math.log10(half)))  # two digits of the half width

@@ -10,9 +10,12 @@ import pytest
 import torch
 
 from lib.experiments.noisy_student import self_training as arms
-from lib.experiments.noisy_student import self_training_summary as summary
+from lib.experiments.noisy_student import self_training_rows as derive
 from lib.experiments.noisy_student.lineages import Setting, forward_passes, of_equal_cost, title
+from lib.experiments.noisy_student.subjects import divide
 from lib.methods.self_training import ChanceTeacher, MissingTeacher
+from lib.replication.paper_file import read_paper
+from lib.replication.rows import quantities
 from lib.roots import repository
 from lib.training.batches import Batches
 from tests.experiments.killing_rounds import grown
@@ -61,7 +64,7 @@ def test_forward_passes_of_a_lineage_are_those_of_all_its_trainings_and_labellin
 
 
 def test_the_parts_of_a_seed_are_disjoint_and_another_seed_tests_on_others():
-    parts = [arms.draw(seed, "digits", 50, 300, 200, "test") for seed in (0, 1)]
+    parts = [divide(seed, "digits", 50, 300, 200, "test") for seed in (0, 1)]
     # a digit is told by its pixels; the set has no two that are alike
     keys = [[{image.numpy().tobytes() for image in part.images} for part in parts[seed]] for seed in (0, 1)]
     for labelled, pool, test in keys:
@@ -72,8 +75,8 @@ def test_the_parts_of_a_seed_are_disjoint_and_another_seed_tests_on_others():
 
 
 def test_planning_touches_no_test_image():
-    planned = arms.draw(0, "fake:cifar10", 20, 30, 20, "validation")
-    test = {image.numpy().tobytes() for image in arms.draw(0, "fake:cifar10", 20, 30, 40, "test").test.images}
+    planned = divide(0, "fake:cifar10", 20, 30, 20, "validation")
+    test = {image.numpy().tobytes() for image in divide(0, "fake:cifar10", 20, 30, 40, "test").test.images}
     for part in planned:
         assert not test & {image.numpy().tobytes() for image in part.images}
 
@@ -81,7 +84,7 @@ def test_planning_touches_no_test_image():
 def test_the_student_is_told_what_its_teacher_says():
     """The pool's own labels must not reach the training: with others in their place the weights are the same."""
     honest = net([TEACHER, S])
-    data = arms.draw(0, "digits", 50, 300, 200, "test")
+    data = divide(0, "digits", 50, 300, 200, "test")
     shuffled = data._replace(pool=data.pool.with_labels(data.pool.labels.flip(0)))
     labels = grown([TEACHER, S], SETTING).arguments["labels"].value()
     task = arms.Task([TEACHER, S], labels, shuffled, SETTING, 0, "cpu", None)
@@ -138,6 +141,11 @@ def runs(*accuracies, sure=0.0):
     return [{"accuracy": accuracy, "sure of": sure} for accuracy in accuracies]
 
 
+def judged(nets, lineages, setting):
+    measured = read_paper(repository() / "papers" / "noisy-student").measured[1]
+    return quantities(nets, measured) | derive.derived(nets, lineages, setting)
+
+
 def test_what_is_judged_is_taken_seed_by_seed():
     nets = {
         "teacher": runs(0.5, 0.6), "supervised": runs(0.6, 0.6), "student": runs(0.7, 0.65), "round 2": runs(0.8, 0.6),
@@ -146,7 +154,7 @@ def test_what_is_judged_is_taken_seed_by_seed():
         "student, three quarters": runs(0.66, 0.65), "supervised, three quarters": runs(0.61, 0.57),
     }  # fmt: skip
     lineages = {"student": [TEACHER, S]}
-    values = summary.self_training_values(nets, lineages, SETTING)
+    values = judged(nets, lineages, SETTING)
     assert values["student accuracy"] == [0.7, 0.65]
     assert values["gain of self-training at the larger size"] == pytest.approx([0.1, 0.02])
     assert values["gain of the larger size without it, or none"] == pytest.approx([0.05, 0.1])
@@ -157,17 +165,17 @@ def test_what_is_judged_is_taken_seed_by_seed():
     assert values["gain of the supervised net in its last quarter"] == pytest.approx([-0.01, 0.03])
     assert values["larger nets trained"] == [1.0, 1.0] and values["rounds of self-training"] == [2.0, 2.0]
     small = {name: net for name, net in nets.items() if "larger" not in name and "round" not in name}
-    fewer = summary.self_training_values(small, lineages, SETTING)
+    fewer = judged(small, lineages, SETTING)
     assert fewer["larger nets trained"] == [0.0, 0.0] and fewer["rounds of self-training"] == [1.0, 1.0]
     rival = {"consistency": of_equal_cost([S | CONSISTENT], lineages["student"], SETTING)}
-    values = summary.self_training_values(nets | {"consistency": runs(0.5, 0.5, sure=0.3)}, lineages | rival, SETTING)
+    values = judged(nets | {"consistency": runs(0.5, 0.5, sure=0.3)}, lineages | rival, SETTING)
     assert values["accuracy of consistency training"] == [0.5, 0.5]
     assert values["share of the pool that consistency training labels in the end"] == [0.3, 0.3]
-    worse = summary.self_training_values(nets | {"larger, supervised": runs(0.5, 0.7)}, lineages, SETTING)
+    worse = judged(nets | {"larger, supervised": runs(0.5, 0.7)}, lineages, SETTING)
     assert worse["gain of the larger size without it, or none"] == pytest.approx([0.0, 0.1])
     assert all(ratio >= 0.95 for ratio in values["forward passes of consistency training over those of self-training"])
-    frame = summary.gain_frame(nets)
-    assert set(frame["arm"]) == set(nets) - {"supervised", "larger, supervised", *summary.AXIS}
+    frame = derive.gain_frame(nets)
+    assert set(frame["arm"]) == set(nets) - {"supervised", "larger, supervised", *derive.AXIS}
     own = frame[frame["arm"] == "larger student"]
     assert own["gain"].tolist() == pytest.approx([0.1, 0.02]) and (own["low"] < 0.02).all()
 

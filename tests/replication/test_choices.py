@@ -8,11 +8,11 @@ import torch
 from lib.data.catalogue import FACTS
 from lib.data.load import load
 from lib.data.noise_sets import NOISES as DRAWN_NOISES
-from lib.experiments.confidence_calibrated_ood import confidence_loss
+from lib.experiments.confidence_calibrated_ood import subjects as outlier_subjects
 from lib.experiments.jem import subjects, training
-from lib.experiments.noisy_student import nets as student_nets
 from lib.experiments.noisy_student import self_training
-from lib.experiments.pretraining_robustness import robust_nets
+from lib.experiments.noisy_student import subjects as student_nets
+from lib.experiments.pretraining_robustness import subjects as robust_nets
 from lib.experiments.rethinking_generalization import learners, random_labels
 from lib.methods.self_training import WEIGHTINGS
 from lib.replication.data_sets import TRAINING_IMAGES
@@ -26,7 +26,7 @@ DIGIT = load("digits").images[:1]
 KNOWN: dict[tuple[str, str], Iterable[str]] = {
     ("JEM/2", "net"): subjects.NETS,
     ("JEM/2", "recipe"): training.RECIPES,
-    ("confidence-calibrated-OOD/2", "net"): confidence_loss.NETS,
+    ("confidence-calibrated-OOD/2", "net"): outlier_subjects.NETS,
     ("confidence-calibrated-OOD/2", "noises"): DRAWN_NOISES,
     ("noisy-student/1", "noise"): student_nets.NOISES,
     ("noisy-student/1", "small_net"): student_nets.NETS,

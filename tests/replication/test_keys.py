@@ -58,11 +58,12 @@ def imported(tree: ast.Module) -> dict[str, str]:
 
 
 def files_of_arms(code: str) -> set[str]:
-    """The files whose functions are handed to `experiment.run` and `experiment.artefacts`, here or in a helper."""
+    """The files whose functions are handed to `experiment.run`, `artefacts` and `once`, here or in a helper."""
     tree = ast.parse(code)
     names = imported(tree)
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-    arms = [c.args[0] for c in calls if ast.unparse(c.func) in {"experiment.run", "experiment.artefacts"}]
+    built = {f"experiment.{method}" for method in ("run", "artefacts", "once")}
+    arms = [c.args[0] for c in calls if ast.unparse(c.func) in built]
     files = {names[ast.unparse(arm).split(".")[0]] for arm in arms}
     helpers = {name for name in names.values() if name.startswith("lib/experiments/")} - files
     return files.union(*(files_of_arms((repository() / name).read_text()) for name in helpers))

@@ -1,9 +1,13 @@
 """What counts as a changed number, and what is only a measured time."""
 
+import hashlib
 import json
 
+import pytest
+
 from lib.replication.notebooks import Notebook
-from lib.replication.record import changed_numbers, numbers, with_outputs
+from lib.replication.record import _write_nets, changed_numbers, numbers, with_outputs
+from lib.replication.results import nets_path, read_nets
 
 TABLE = {"row": ["a", "a"], "column": ["error", "build seconds"], "seed": [0, 0], "value": [0.5, 3.0]}
 
@@ -45,3 +49,25 @@ def test_a_picture_stays_while_it_shows_the_same_and_goes_when_a_recorded_panel_
     assert stored("figure: reduced") == "old"
     assert stored("figure: reduced", keep=False) == "new"
     assert stored("figure: reduced; recorded: laptop (1a2b)") == "new"
+
+
+def test_the_nets_of_a_result_are_read_whole_or_not_at_all(tmp_path):
+    result = {"nets": {"sha256": hashlib.sha256(b"weights").hexdigest()}}
+    path = tmp_path / "2.json"
+    assert read_nets(path, {}) is None, "a result from before nets were kept"
+    with pytest.raises(ValueError, match=r"2-nets.safetensors is missing; run the notebook again"):
+        read_nets(path, result)
+    nets_path(path).write_bytes(b"weighty")
+    with pytest.raises(ValueError, match=r"2-nets.safetensors is damaged"):
+        read_nets(path, result)
+    nets_path(path).write_bytes(b"weights")
+    assert read_nets(path, result) == b"weights"
+
+
+def test_a_record_without_nets_takes_those_of_an_earlier_one_away(tmp_path):
+    place = nets_path(tmp_path / "laptop" / "2.json")
+    _write_nets(place, b"weights")
+    assert place.read_bytes() == b"weights"
+    _write_nets(place, None)
+    assert not place.exists()
+    _write_nets(place, None)

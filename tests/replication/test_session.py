@@ -5,7 +5,7 @@ import json
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from lib.experiments.rethinking_generalization import expressivity
+from lib.experiments.rethinking_generalization import expressivity, whole_kernels
 from lib.replication import experiment as experiment_module
 from lib.replication.parameters import ParameterError
 from lib.replication.results import write_result
@@ -155,3 +155,12 @@ def test_artefacts_are_handed_on_seed_by_seed(kernel, tmp_path, monkeypatch):
     costs = list(started.costs)
     started.run(expressivity.theorem_1, dataset="digits", n_images=[4])
     assert started.costs == costs and len(started.used) == 6  # what was built for another arm costs once
+
+
+def test_what_no_seed_changes_is_built_once_and_costs_once(kernel, tmp_path, monkeypatch):
+    monkeypatch.setenv("REPLICATION_OUTPUT", str(tmp_path / "output"))
+    started = kernel(tiny.PARAMETERS)
+    arguments = {"dataset": "digits", "n_images": 20, "n_test": 10, "gamma": 0.2, "device": "cpu"}
+    first, again = started.once(whole_kernels.whole, **arguments), started.once(whole_kernels.whole, **arguments)
+    assert first == again and first["images"] == 20
+    assert [(cost["arm"], cost["seeds"]) for cost in started.costs] == [("whole", 1)] and len(started.used) == 1

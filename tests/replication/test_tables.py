@@ -3,7 +3,7 @@
 from typing import Any
 
 from lib.replication.claims import Deviation, Exhibit
-from lib.replication.tables import comparison, cost, deviations, literature, tidy
+from lib.replication.tables import comparison, cost, deviations, literature, spread, tidy
 
 
 def test_a_table_of_costs_has_one_line_for_each_arm():
@@ -75,6 +75,11 @@ def test_a_table_shows_what_is_recorded_and_folds_this_run_away():
     ]
     alone = comparison(exhibit, here, ["digits"], {"laptop": {}}, percent=True)
     assert alone.startswith("**Two nets**, per cent; this run (digits)\n") and "<details>" not in alone
+
+
+def test_seeds_that_differ_in_the_last_digits_alone_have_no_spread():
+    assert spread([1.0, 1.0 + 2e-16, 1.0 - 1e-16]) == "1" and spread([0.3, 0.1 + 0.2]) == "0.3"
+    assert spread([1.0, 2.0, 3.0]) == "2.0 ± 1.7"
 
 
 def test_a_table_of_data_that_the_arms_draw_names_no_set():

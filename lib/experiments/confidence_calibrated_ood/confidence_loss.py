@@ -15,23 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from lib.data.noise_sets import gaussian
-from lib.experiments.confidence_calibrated_ood.sets import (
-    Shape,
+from lib.experiments.confidence_calibrated_ood.subjects import (
+    NETS,
+    NOT_AUGMENTED,
     augmentation,
     in_distribution,
     order,
     out_of_distribution,
 )
 from lib.methods.confidence_loss import Forward, confidence_loss
-from lib.models.small_cnn import small_cnn
-from lib.models.vgg13 import vgg13
-from lib.models.wide_resnet import wide_resnet
 from lib.training.batches import Batch
 from lib.training.device import prepare
 from lib.training.evaluate import predict
 from lib.training.loop import Augment, BatchLoss, supervised, train
-from lib.training.optimisers import adam, muon, sgd
-from lib.training.schedules import Schedule, cosine, linear, step_decay
+from lib.training.recipe import Shape
 
 Draw = Callable[[int, torch.Generator], Tensor]  # (count, generator) -> outliers (count, C, H, W), augmented
 
@@ -66,38 +63,6 @@ TRAININGS = {
 }
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """A net and how it is trained: (shape, classes) -> net, (net, batch size) -> optimiser, steps -> schedule."""
-
-    build: Callable[[Shape, int], nn.Module]
-    optimiser: Callable[[nn.Module, int], torch.optim.Optimizer]
-    schedule: Callable[[int], Schedule]
-    augmented: bool = True
-
-
-def small_net(shape: Shape, classes: int) -> nn.Module:
-    """The small net "S" for 32 x 32 images; a third as wide for 8 x 8."""
-    widths, strides = ((24, 48, 96), (2, 2, 2)) if shape[1] >= 28 else ((8, 16, 32), (1, 2, 1))
-    return small_cnn(classes, widths, shape[0], strides=strides)
-
-
-NETS = {
-    "small cnn": Recipe(small_net, lambda net, batch: muon(net, batch_size=batch), linear),
-    "wrn-16-4": Recipe(
-        lambda shape, classes: wide_resnet(16, 4, classes, in_channels=shape[0]),
-        lambda net, batch: sgd(net, 0.1, nesterov=True, weight_decay=5e-4),
-        cosine,
-    ),
-    "vgg-13": Recipe(  # the paper's
-        lambda shape, classes: vgg13(classes, in_channels=shape[0]),
-        lambda net, batch: adam(net, 2e-4),
-        lambda steps: step_decay([round(0.6 * steps)]),
-        augmented=False,
-    ),
-}
-
-
 def classifier(
     seed: int,
     training: str,
@@ -129,7 +94,7 @@ def classifier(
         fit.shape, seed, broad_dataset, narrow_dataset, near_datasets, far_datasets, noises, seen_share, ood_images
     )
     batch = batch_images + (outlier_images if how.filled else 0)
-    augment = augmentation(dataset) if recipe.augmented else None
+    augment = None if net in NOT_AUGMENTED else augmentation(dataset)
     compute = prepare(device)
     outliers = outlier_source(how, seen, fit.shape, few_images, augment, seed, compute.device)
     torch.manual_seed(seed)

@@ -5,7 +5,6 @@ in some round goes on in that round. With the seed vary: which images are labell
 for a set without a published test part, the test images.
 """
 
-import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from lib.data.image_set import ImageSet
-from lib.data.load import is_pool, load
-from lib.data.splits import split
 from lib.experiments.noisy_student.lineages import Lineage, Plan, Setting, batch_images
-from lib.experiments.noisy_student.nets import NETS, NOISES
+from lib.experiments.noisy_student.subjects import NETS, NOISES, Data, draw
 from lib.methods.self_training import (
     MissingTeacher,
     balance_as_coded,
@@ -43,15 +40,6 @@ from lib.training.evaluate import predict
 from lib.training.loop import train
 from lib.training.schedules import linear
 
-
-class Data(NamedTuple):
-    """The images of one seed. The labels of the pool only serve to report how good the pseudo-labels are."""
-
-    labelled: ImageSet
-    pool: ImageSet
-    test: ImageSet
-
-
 SURE = 0.95  # a net that labels for itself does so above this probability, as in FixMatch
 
 # Which images of the pool a student sees, from the teacher's probabilities (N, K): places (n,), some perhaps twice.
@@ -60,28 +48,6 @@ SELECTIONS: dict[str, Callable[[Tensor, torch.Generator], Tensor]] = {
     "published": lambda p, g: (kept := confident(p))[balance_as_published(p[kept], len(p) // p.shape[1], g)],
     "code": lambda p, g: balance_as_coded(p, len(p) // p.shape[1], g),
 }
-
-
-@functools.lru_cache(maxsize=8)
-def draw(
-    seed: int, dataset: str, labelled_images: int, unlabelled_images: int, test_images: int, tested_on: str
-) -> Data:
-    """Labelled images, pool and test images of one seed: disjoint, every class in proportion.
-
-    The test images are of the published test part; where nobody published one, they are drawn too.
-    """
-    sizes = (labelled_images, unlabelled_images)
-    if is_pool(dataset):
-        return Data(*split(load(dataset, "all"), (*sizes, test_images), seed))
-    labelled, pool = split(load(dataset, "train" if tested_on == "test" else "fit"), sizes, seed)
-    (test,) = split(load(dataset, tested_on), (test_images,), seed)
-    return Data(labelled, pool, test)
-
-
-def draw_as(setting: Setting, seed: int, dataset: str) -> Data:
-    """`draw` with the sizes of a setting."""
-    sizes = (setting["labelled_images"], setting["unlabelled_images"], setting["test_images"])
-    return draw(seed, dataset, *sizes, setting["tested_on"])
 
 
 Labels = dict[str, Tensor]  # what a teacher says about the "pool" (N, K) and about the "labelled" images (n, K)
@@ -205,7 +171,7 @@ def trained(
 
     `name` is the title of the lineage, for the table of costs. Returns the weights and what was measured.
     """
-    data = draw_as(setting, seed, dataset)
+    data = draw(setting, seed, dataset)
     task = Task(lineage, labels, data, setting, seed, device, checkpoint)
     torch.manual_seed(task.seed)
     net = build(task.plan, data, setting)
@@ -228,7 +194,7 @@ def labelled_by(seed: int, teacher: dict[str, Any], plan: Plan, dataset: str, de
     Raises:
         ChanceTeacher: the net is not twice as good as chance on the labelled images.
     """
-    data = draw_as(setting, seed, dataset)
+    data = draw(setting, seed, dataset)
     net = load_teacher(build(plan, data, setting), teacher["weights"]).to(device)
     check_teacher(net, data.labelled.images, data.labelled.labels)
     return {name: pseudo_labels(net, getattr(data, name).images) for name in ("pool", "labelled")}
@@ -236,7 +202,7 @@ def labelled_by(seed: int, teacher: dict[str, Any], plan: Plan, dataset: str, de
 
 def build(plan: Plan, data: Data, setting: Setting) -> nn.Module:
     """The net of a plan with fresh weights."""
-    return NETS[plan["net"]].build(data.labelled.shape, len(data.labelled.classes), setting["dropout"])
+    return NETS[plan["net"]].build(data.labelled.shape, len(data.labelled.classes), dropout=setting["dropout"])
 
 
 def tested(net: nn.Module, test: ImageSet) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from lib.attacks.pgd import pgd
 from lib.data.image_set import ImageSet, to_float
 from lib.data.load import load
 from lib.data.splits import split
-from lib.experiments.pretraining_robustness.robust_nets import (
+from lib.experiments.pretraining_robustness.subjects import (
     ATTACK_BATCH,
     NETS,
     fit,

@@ -3,13 +3,13 @@ import torch
 from torch import nn
 
 from lib.experiments.confidence_calibrated_ood.confidence_loss import (
-    NETS,
     TRAININGS,
     classifier,
     loss_of,
     outlier_source,
     with_batch_statistics,
 )
+from lib.experiments.confidence_calibrated_ood.subjects import NETS
 from lib.training.batches import Batch
 
 TINY = {

@@ -7,8 +7,11 @@ import torch
 
 from lib.data.load import load
 from lib.experiments.pretraining_robustness import adversarial_robustness as arms
-from lib.experiments.pretraining_robustness import adversarial_robustness_summary as summary
-from lib.experiments.pretraining_robustness import robust_nets
+from lib.experiments.pretraining_robustness import adversarial_robustness_rows as derive
+from lib.experiments.pretraining_robustness import subjects
+from lib.replication.paper_file import read_paper
+from lib.replication.rows import quantities
+from lib.roots import repository
 
 SIZES = [32, 16, 20]
 TARGET: dict[str, Any] = {"target_dataset": "fake:digits", "sizes": SIZES}
@@ -22,24 +25,24 @@ def rows_of(images: torch.Tensor) -> set[bytes]:
 
 @pytest.mark.parametrize("name", ["digits", "fake:cifar10"])
 def test_training_held_out_and_test_images_are_disjoint_and_vary_with_the_seed(name: str):
-    images, held_out, tests, attacked = robust_nets.target_sets(name, SIZES, seed=0)
+    images, held_out, tests, attacked = subjects.target_sets(name, SIZES, seed=0)
     assert [len(images), len(held_out), len(attacked)] == SIZES
     a, b, c = rows_of(images.images), rows_of(held_out.images), rows_of(tests.images)
     assert not a & b and not a & c and not b & c and rows_of(attacked.images) <= c
-    again, other = (robust_nets.target_sets(name, SIZES, seed=s) for s in (0, 1))
+    again, other = (subjects.target_sets(name, SIZES, seed=s) for s in (0, 1))
     assert all(torch.equal(x.images, y.images) for x, y in zip((images, held_out, tests, attacked), again, strict=True))
     assert rows_of(other[0].images) != a and rows_of(other[3].images) != rows_of(attacked.images)
 
 
 def test_unrelated_classes_leave_the_look_alikes_out():
     letters = load("letters", "test")
-    kept = robust_nets.unrelated(letters, "letters")
+    kept = subjects.unrelated(letters, "letters")
     names = {letters.classes[label] for label in kept.labels.tolist()}
     assert len(names) == 30 and not names & set("OoIlSsZBgq") and kept.classes == letters.classes
-    assert len(robust_nets.RELATED["cifar100"]) == 35
-    assert {"bus", "wolf", "crocodile"} <= set(robust_nets.RELATED["cifar100"])
+    assert len(subjects.RELATED["cifar100"]) == 35
+    assert {"bus", "wolf", "crocodile"} <= set(subjects.RELATED["cifar100"])
     with pytest.raises(ValueError, match="not known"):
-        robust_nets.unrelated(letters, "imagenet32")
+        subjects.unrelated(letters, "imagenet32")
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, held_out: list[float]) -> list[tuple[int, set[bytes]]]:
@@ -50,7 +53,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, held_out: list[float]) -> list[tup
         looked.append((len(images), rows_of(images.images)))
         return next(scores) if len(images) == SIZES[1] and len(looked) % 2 else 0.9
 
-    monkeypatch.setattr(robust_nets, "robust_share", robust_share)
+    monkeypatch.setattr(subjects, "robust_share", robust_share)
     return looked
 
 
@@ -62,7 +65,7 @@ def test_the_best_epoch_is_not_the_last_and_is_chosen_on_held_out_images_alone(m
     assert [step for step, _ in run["curve"]["train"]] == [1, 2, 3, 4]
     different = [name for name, value in run["weights"].items() if not torch.equal(value, run["best weights"][name])]
     assert different, "the weights of the best look are not those of the last step"
-    images, held_out, tests, _ = robust_nets.target_sets("fake:digits", SIZES, 0)
+    images, held_out, tests, _ = subjects.target_sets("fake:digits", SIZES, 0)
     for _, scored in looked:
         assert scored <= rows_of(held_out.images) or scored <= rows_of(images.images)
         assert not scored & rows_of(tests.images)
@@ -144,9 +147,14 @@ NETS = ["pre-trained, tuned", "pre-trained, last layer tuned", "scratch, last ep
 SOURCES = {"untargeted": [{"robust accuracy": 0.2}, {"robust accuracy": 0.1}]}
 
 
+def judged(sources, measured, from_sources, kinds):
+    paths = read_paper(repository() / "papers" / "pretraining-robustness").measured[1]
+    return quantities(measured, paths) | derive.derived(sources, measured, from_sources, kinds)
+
+
 def test_quantities_and_what_was_not_trained():
     measured = {name: runs(0.1 * i, 0.1 * i) for i, name in enumerate(NETS, start=1)}
-    found = summary.values(SOURCES, measured, {"clean": runs(0.3, 0.3)}, ["clean", "targeted", "unrelated classes"])
+    found = judged(SOURCES, measured, {"clean": runs(0.3, 0.3)}, ["clean", "targeted", "unrelated classes"])
     assert found["robust accuracy pre-trained"] == [0.1, 0.1]
     assert found["robust accuracy scratch at its best epoch"] == [0.4, 0.4]
     assert found["gain of untargeted pre-training at equal steps"] == pytest.approx([-0.5, -0.5])
@@ -163,20 +171,16 @@ def test_flags_are_counted_over_seeds_and_seen_in_the_quantities():
     measured = {name: runs(0.2, 0.2) for name in NETS} | {
         "scratch, last epoch": runs(0.1, flags=("zero gradients",)) * 2
     }
-    assert summary.values(SOURCES, measured, {}, [])["masking flags under PGD"] == [1, 1]
-    told = summary.flags(measured, "flags").splitlines()
+    assert derive.derived(SOURCES, measured, {}, [])["masking flags under PGD"] == [1, 1]
+    told = derive.flags(measured, "flags").splitlines()
     assert "scratch, last epoch: zero gradients (2 of 2 seeds)" in told and "pre-trained, tuned: none" in told
-    assert summary.flags(measured, "AutoAttack flags") == "not run"
+    assert derive.flags(measured, "AutoAttack flags") == "not run"
 
 
-def test_frames_are_tidy():
+def test_the_frame_of_over_fitting_is_tidy():
     run = {"curve": {"held-out": [[1, 0.1], [2, 0.2]], "train": [[1, 0.3], [2, 0.4]]}}
-    frame = summary.over_fitting_frame([run, run], [{"steps": 2, "held-out accuracy": 0.5}] * 2)
+    frame = derive.over_fitting_frame([run, run], [{"steps": 2, "held-out accuracy": 0.5}] * 2)
     assert len(frame) == 10 and frame["accuracy"].max() == 0.5
-    radius = summary.radius_frame({"a": [{"eps": [0.1, 0.2], "accuracy": [0.5, 0.2]}]})
-    assert radius.to_dict("list") == {"net": ["a", "a"], "seed": [0, 0], "eps": [0.1, 0.2], "accuracy": [0.5, 0.2]}
-    table = summary.rows({"a": runs(0.5)}, {"PGD": "PGD, worst", "AutoAttack": "AutoAttack"})
-    assert table == {"a": {"PGD": [0.5]}}
 
 
 def test_every_training_can_be_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):

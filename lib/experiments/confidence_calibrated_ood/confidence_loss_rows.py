@@ -1,19 +1,22 @@
-"""What `2-confidence-loss` makes of the nets' logits: the rows of its tables and the frames of its figures.
+"""What `2-confidence-loss` derives from the nets' logits: rows of its tables, frames of its figures, what rules ask.
 
 A run is what `confidence_loss.classifier` returns for one seed; `nets` maps the training to the runs of its seeds.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
-from lib.experiments.confidence_calibrated_ood.sets import SEEN_NOISE
+from lib.experiments.confidence_calibrated_ood.subjects import SEEN_NOISE
 from lib.methods.confidence_loss import energy_score, softmax_score
 from lib.metrics.calibration import calibration_error, fit_temperature, signed_confidence_error
 from lib.metrics.classification import accuracy, confidence_and_correct, nll_from_logits, softmax
 from lib.metrics.detection import auroc, curve, detection_accuracy, fpr_at_tpr, sweep_2018
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Run = dict[str, Any]
 Nets = dict[str, list[Run]]
@@ -77,7 +80,7 @@ def title(name: str) -> str:
     return f"{known}, {'one' if role == 'broad' else 'other'} half" if dataset == "letters" else known
 
 
-def per_seed(
+def detected(
     runs: Sequence[Run], metric: Metric, *roles: str, score: Callable[[Tensor], Tensor] = softmax_score
 ) -> list[float]:
     """A metric of detection for every seed, its mean over the sets in these roles."""
@@ -108,7 +111,7 @@ def table_1(nets: Nets, dataset: str) -> dict[str, Columns]:
     for name in sets_of(nets["CE"], *PICTURES_AND_GAUSSIAN):
         row = f"{inside}, {title(name)}{' (seen)' if name.startswith('narrow/') else ''}"
         rows[row] = {
-            f"{column}, {loss}": per_seed(runs, METRICS[column], name)
+            f"{column}, {loss}": detected(runs, METRICS[column], name)
             for column in ("TNR95", "det. acc.")
             for loss, runs in pair.items()
         }
@@ -121,14 +124,14 @@ def by_role(nets: Nets) -> dict[str, Columns]:
     for training in PAGE:
         runs, seen = nets[training], SEEN.get(training, "none")
         rows[training] = {
-            f"{role} (seen)" if places[0].startswith(seen) else role: per_seed(runs, auroc, *places)
+            f"{role} (seen)" if places[0].startswith(seen) else role: detected(runs, auroc, *places)
             for role, beginnings in ROLES.items()
             if (places := sets_of(runs, *beginnings))
         }
     return rows
 
 
-def set_frame(nets: Nets) -> Any:
+def set_frame(nets: Nets) -> "pd.DataFrame":
     """A tidy frame of the AUROC on pictures and on Gaussian noise: training, set, seed, AUROC, seen."""
     import pandas as pd
 
@@ -137,12 +140,12 @@ def set_frame(nets: Nets) -> Any:
          "seen": name.startswith(SEEN.get(training, "none"))}
         for training in PAGE
         for name in sets_of(nets[training], *PICTURES_AND_GAUSSIAN)
-        for seed, value in enumerate(per_seed(nets[training], auroc, name))
+        for seed, value in enumerate(detected(nets[training], auroc, name))
     ]  # fmt: skip
     return pd.DataFrame(lines)
 
 
-def confidence_frame(nets: Nets, bins: int = 20) -> Any:
+def confidence_frame(nets: Nets, bins: int = 20) -> "pd.DataFrame":
     """A tidy frame of histograms of the largest probability, all seeds together: training, set, confidence, share."""
     import pandas as pd
 
@@ -162,7 +165,7 @@ def confidence_frame(nets: Nets, bins: int = 20) -> Any:
     return pd.DataFrame(lines)
 
 
-def roc_frame(nets: Nets, points: int = 41) -> Any:
+def roc_frame(nets: Nets, points: int = 41) -> "pd.DataFrame":
     """A tidy frame of ROC curves on the near sets, the mean over seeds: training, FPR, TPR."""
     import pandas as pd
 
@@ -196,8 +199,8 @@ def _both_evaluators(runs: Sequence[Run], k: int) -> Columns:
 
     columns: Columns = {}
     for name, metric in METRICS.items():
-        columns[f"{name}, exact"] = per_seed(runs, metric, "near/", score=exact)
-        columns[f"{name}, 2018"] = per_seed(runs, SWEPT[name], "near/", score=largest)
+        columns[f"{name}, exact"] = detected(runs, metric, "near/", score=exact)
+        columns[f"{name}, 2018"] = detected(runs, SWEPT[name], "near/", score=largest)
     return columns
 
 
@@ -232,7 +235,7 @@ def post_hoc(nets: Nets) -> dict[str, Columns]:
     roles = {"near": ("near/",), "far": ("narrow/", "far/"), "noise": ("noise/",)}
     return {
         f"{training}, {name}": {
-            role: per_seed(nets[training], auroc, *places, score=score) for role, places in roles.items()
+            role: detected(nets[training], auroc, *places, score=score) for role, places in roles.items()
         }
         for training in ("CE", "CEx", "KL few", "KL broad")
         for name, score in scores.items()
@@ -251,3 +254,73 @@ def batch_norm(nets: Nets) -> dict[str, Columns]:
         }
         for training in ("CE", "KL broad", "KL noise", "KL noise, two passes")
     }
+
+
+def derived(nets: Nets, shorter: Nets, svhn: Nets) -> Columns:
+    """The quantities that C1 and C3 to C6 are judged by, one value per seed.
+
+    Args:
+        nets: training -> runs, with the main set in-distribution.
+        shorter: the same for some trainings of three quarters of the steps.
+        svhn: the same with SVHN in-distribution; empty where that is not run.
+    """
+    values = _finished(nets, shorter) | _accepted(nets) | _transfer(nets) | _accuracies(nets, svhn) | _realism(nets)
+    if svhn:
+        for name in ("KL broad", "CE", "CEx"):
+            values[f"SVHN-in TNR95 with {name}"] = detected(svhn[name], tnr95, "near/")
+            values[f"SVHN-in noise TNR95 with {name}"] = detected(svhn[name], tnr95, "noise/")
+    return values
+
+
+def _finished(nets: Nets, shorter: Nets) -> Columns:
+    """Accuracy that the last quarter of the steps brought; each length has a whole schedule of its own."""
+    return {
+        f"gain of {name} in its last quarter": [
+            whole - part for whole, part in zip(test_accuracy(nets[name]), test_accuracy(runs), strict=True)
+        ]
+        for name, runs in shorter.items()
+    }
+
+
+def _accepted(nets: Nets) -> Columns:
+    """C1: what nets without outliers accept; to them every set is unseen."""
+    roles = {"pictures accepted by {}/near": ("near/",), "pictures accepted by {}/far": ("narrow/", "far/"),
+             "noise accepted by {}": ("noise/",)}  # fmt: skip
+    return {
+        quantity.format(name): [1 - share for share in detected(nets[name], tnr95, *places)]
+        for quantity, places in roles.items()
+        for name in ("CE", "CEx")
+    }
+
+
+def _transfer(nets: Nets) -> Columns:
+    """C4: what outliers of the narrow set bring on that set, and on sets that are not seen."""
+    far = sets_of(nets["CE"], "far/")
+    values = {
+        "seen TNR95 with KL narrow": detected(nets["KL narrow"], tnr95, "narrow/"),
+        "far sets beside the seen one": [float(len(far))] * len(nets["CE"]),
+    }
+    for role in ("near", "noise", *(["far"] if far else [])):
+        for name in ("CE", "CEx", "KL narrow"):
+            values[f"{role} TNR95 with {name}"] = detected(nets[name], tnr95, f"{role}/")
+    return values
+
+
+def _accuracies(nets: Nets, svhn: Nets) -> Columns:
+    """C5: accuracy with and without the KL term, for every kind of outliers."""
+    pairs = {"narrow outliers": (nets, "KL narrow"), "broad outliers": (nets, "KL broad")}
+    pairs |= {"svhn in": (svhn, "KL broad")} if svhn else {}
+    values: Columns = {"lowest accuracy with CE": test_accuracy(nets["CE"])}
+    for part, (own, training) in pairs.items():
+        values[f"accuracy with the KL term/{part}"] = test_accuracy(own[training])
+        values |= {f"accuracy with {name}/{part}": test_accuracy(own[name]) for name in ("CE", "CEx")}
+    return values
+
+
+def _realism(nets: Nets) -> Columns:
+    """C6: real images against noise as outliers, on pictures that neither net has seen."""
+    values = {"seen AUROC with KL noise": detected(nets["KL noise"], auroc, f"noise/{SEEN_NOISE}")}
+    for name in ("KL broad", "KL few", "KL noise"):
+        values[f"AUROC with {name}/near"] = detected(nets[name], auroc, "near/")
+        values[f"AUROC with {name}/far"] = detected(nets[name], auroc, "narrow/", "far/")
+    return values

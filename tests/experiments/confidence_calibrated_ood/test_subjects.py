@@ -3,7 +3,7 @@ import torch
 
 from lib.data.letters import DIGIT_LOOK_ALIKES
 from lib.data.load import load
-from lib.experiments.confidence_calibrated_ood.sets import (
+from lib.experiments.confidence_calibrated_ood.subjects import (
     augmentation,
     drawn_noise,
     in_distribution,

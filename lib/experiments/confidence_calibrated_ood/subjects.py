@@ -1,10 +1,10 @@
-"""The sets of `papers/confidence-calibrated-OOD`: in-distribution, out-of-distribution and seen, or not seen."""
+"""What the notebooks of this paper share: sets, in-distribution, out of it and seen, or not seen; nets with recipes."""
 
 from functools import cache
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from lib.data.augment import crop_and_flip, random_crop
 from lib.data.image_set import ImageSet, to_float
@@ -12,10 +12,14 @@ from lib.data.letters import DIGIT_LOOK_ALIKES
 from lib.data.load import load as read
 from lib.data.noise_sets import gaussian, noise
 from lib.data.splits import split
+from lib.models.small_cnn import small_cnn
+from lib.models.vgg13 import vgg13
+from lib.models.wide_resnet import wide_resnet
 from lib.training.device import derived_seed
 from lib.training.loop import Augment
-
-Shape = tuple[int, int, int]
+from lib.training.optimisers import adam, sgd
+from lib.training.recipe import Recipe, Shape
+from lib.training.schedules import cosine, step_decay
 
 SEEN_NOISE = "gaussian"  # the kind of noise that a net may be trained with
 RESPLIT = {"digits": (797, 200, 800)}  # sets whose fit, validation and test part are drawn anew with each seed
@@ -123,3 +127,25 @@ def order(count: int, seed: int, purpose: str) -> Tensor:
     """A random order of `count` things, its own for every seed and purpose."""
     generator = torch.Generator().manual_seed(derived_seed(seed, *purpose.encode()))
     return torch.randperm(count, generator=generator)
+
+
+def small_net(shape: Shape, classes: int) -> nn.Module:
+    """The small net "S" for 32 x 32 images; a third as wide for 8 x 8."""
+    widths, strides = ((24, 48, 96), (2, 2, 2)) if shape[1] >= 28 else ((8, 16, 32), (1, 2, 1))
+    return small_cnn(classes, widths, shape[0], strides=strides)
+
+
+NETS = {
+    "small cnn": Recipe(small_net),
+    "wrn-16-4": Recipe(
+        lambda shape, classes: wide_resnet(16, 4, classes, in_channels=shape[0]),
+        lambda net, batch, rate=0.1: sgd(net, rate, nesterov=True, weight_decay=5e-4),
+        cosine,
+    ),
+    "vgg-13": Recipe(  # the paper's
+        lambda shape, classes: vgg13(classes, in_channels=shape[0]),
+        lambda net, batch, rate=2e-4: adam(net, rate),
+        lambda steps: step_decay([round(0.6 * steps)]),
+    ),
+}
+NOT_AUGMENTED = {"vgg-13"}  # as in the paper

@@ -1,9 +1,9 @@
-"""What the arms of `1-adversarial-robustness` share: data drawn by seed, nets with their recipes, the training run."""
+"""What the notebooks of this paper share: images drawn by seed, nets with their recipes, adversarial training."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +24,9 @@ from lib.training.device import derived_seed, prepare
 from lib.training.history import History, Hook, Run
 from lib.training.keep_best import KeepBest
 from lib.training.loop import train
-from lib.training.optimisers import muon, sgd
-from lib.training.schedules import Schedule, cosine, linear
+from lib.training.optimisers import sgd
+from lib.training.recipe import Recipe, Shape
+from lib.training.schedules import cosine
 
 ATTACK_BATCH = 500
 SELECTION_STEPS = 10  # of the PGD that scores a checkpoint on held-out images
@@ -42,41 +43,29 @@ RELATED = {
 }
 
 
-class Recipe(NamedTuple):
-    """How a net is built for images of a shape, and how it is trained."""
-
-    build: Callable[[tuple[int, int, int], int], nn.Module]  # (shape, classes)
-    optimiser: Callable[[nn.Module, float, int], torch.optim.Optimizer]  # (net, rate, batch size)
-    schedule: Callable[[int], Schedule]  # (steps)
-
-
 def cnn(*widths: int) -> Recipe:
     """A small net with Muon: widths for 32x32 images; 8x8 images get 8-16-32 and smaller strides."""
 
-    def build(shape: tuple[int, int, int], classes: int) -> nn.Module:
+    def build(shape: Shape, classes: int) -> nn.Module:
         if shape[-1] < 28:
             return small_cnn(classes, (8, 16, 32), shape[0], strides=(2, 1, 2))
         return small_cnn(classes, widths, shape[0], strides=(2, 2, 2))
 
-    return Recipe(build, lambda net, rate, batch_size: muon(net, rate, batch_size=batch_size), linear)
+    return Recipe(build)
 
 
 def wrn(depth: int, width: int) -> Recipe:
     """A wide residual net with the paper's optimiser: SGD with Nesterov momentum, cosine to 0, decay on all weights."""
     return Recipe(
         lambda shape, classes: wide_resnet(depth, width, classes, in_channels=shape[0]),
-        lambda net, rate, batch_size: sgd(net, rate, momentum=0.9, nesterov=True, weight_decay=5e-4),
+        lambda net, batch, rate=0.1: sgd(net, rate, momentum=0.9, nesterov=True, weight_decay=5e-4),
         cosine,
     )
 
 
 def fast(width: int) -> Recipe:
     """The fast residual net with Muon, for a GPU."""
-    return Recipe(
-        lambda shape, classes: fast_resnet(classes, width, in_channels=shape[0]),
-        lambda net, rate, batch_size: muon(net, rate, batch_size=batch_size),
-        linear,
-    )
+    return Recipe(lambda shape, classes: fast_resnet(classes, width, in_channels=shape[0]))
 
 
 NETS = {
@@ -152,7 +141,7 @@ def fit(
         images.labels,
         steps=steps,
         batch_size=batch_size,
-        optimiser=recipe.optimiser(model, rate, batch_size),
+        optimiser=recipe.optimiser(model, batch_size, rate),
         schedule=recipe.schedule(steps),
         batch_loss=adversarial_loss(**loss, graphs=compute.graphs),
         augment=crop_and_flip if images.shape[-1] >= 28 else None,  # a shift of 8x8 digits only under-fits them
