@@ -48,7 +48,7 @@ class Triangle:
         blocks: `blocks[i][j]`, j <= i, holds rows i BLOCK.. and columns j BLOCK..; those on the diagonal are whole.
     """
 
-    def __init__(self, n: int, block: Callable[[slice, slice], Tensor], size: int = BLOCK) -> None:
+    def __init__(self, n: int, block: Callable[[slice, slice], Tensor], size: int) -> None:
         """Fill every block by `block(rows, columns)`."""
         self.n, self.size, self.slices = n, size, _slices(n, size)
         self.blocks = [[block(rows, columns) for columns in self.slices[: i + 1]] for i, rows in enumerate(self.slices)]
@@ -106,12 +106,12 @@ class Triangle:
 
 def gram(points: Tensor, gamma: float) -> Triangle:
     """The triangle of the Gaussian kernel matrix of points (n, d), in their type."""
-    return Triangle(len(points), lambda rows, columns: gaussian(points[rows], points[columns], gamma))
+    return Triangle(len(points), lambda rows, columns: gaussian(points[rows], points[columns], gamma), BLOCK)
 
 
 def distance_triangle(points: Tensor) -> Triangle:
     """The triangle of squared distances of points (n, d): what kernels of different widths have in common."""
-    return Triangle(len(points), lambda rows, columns: squared_distances(points[rows], points[columns]))
+    return Triangle(len(points), lambda rows, columns: squared_distances(points[rows], points[columns]), BLOCK)
 
 
 def kernel_of(distances: Triangle, gamma: float) -> Callable[[slice, slice], Tensor]:
@@ -121,10 +121,12 @@ def kernel_of(distances: Triangle, gamma: float) -> Callable[[slice, slice], Ten
 
 def gram_times(points: Tensor, gamma: float, x: Tensor) -> Tensor:
     """K x of (n, K) values without K: each block is computed, used for itself and its mirror image, and dropped."""
-    return symmetric_product(len(points), lambda rows, columns: gaussian(points[rows], points[columns], gamma), x)
+    return symmetric_product(
+        len(points), lambda rows, columns: gaussian(points[rows], points[columns], gamma), x, BLOCK
+    )
 
 
-def symmetric_product(n: int, block: Callable[[slice, slice], Tensor], x: Tensor, size: int = BLOCK) -> Tensor:
+def symmetric_product(n: int, block: Callable[[slice, slice], Tensor], x: Tensor, size: int) -> Tensor:
     """A x for a symmetric (n, n) matrix A of which `block` gives the lower triangle, x (n, K)."""
     product = torch.zeros_like(x)
     for i, rows in enumerate(slices := _slices(n, size)):

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -15,8 +16,8 @@ from lib.replication.rows import quantities
 from lib.replication.verdicts import judge
 from lib.roots import repository
 
-SMALL = {"dataset": "digits", "n_held_out": 200, "n_test": 200, "device": "cpu"}
-PIXELS = {"features": "pixels", "filters": 1, "n_images": 120}
+SMALL: dict[str, Any] = {"dataset": "digits", "n_held_out": 200, "n_test": 200, "device": "cpu"}
+PIXELS: dict[str, Any] = {"features": "pixels", "filters": 1, "n_images": 120}
 
 
 @pytest.fixture(scope="module")
@@ -171,6 +172,7 @@ def test_bad_interpolants_by_hand():
     assert found["log of norm over minimum norm/random centres"] == pytest.approx([math.log(100) / 2] * 3)
     assert found["log of the rival's norm over minimum norm/random centres"] == pytest.approx([math.log(10)] * 3)
     assert found["log of norm over minimum norm/wrong test labels"] == pytest.approx([math.log(4) / 2] * 3)
+    assert found["log of the rival's norm over minimum norm/wrong test labels"] == pytest.approx([math.log(2) / 2] * 3)
     assert found["test accuracy lost/random centres"] == pytest.approx([0.3] * 3)  # the least over the data sets
 
 

@@ -40,8 +40,8 @@ class Times(nn.Module):
 
 def tiny(rate=0.5):
     generator, discriminator = Times(2.0), Times(-1.0)
-    step = [torch.optim.SGD(net.parameters(), lr=rate) for net in (generator, discriminator)]
-    return Gan(generator, discriminator, *step, latent=1)
+    own, judges = (torch.optim.SGD(net.parameters(), lr=rate) for net in (generator, discriminator))
+    return Gan(generator, discriminator, own, judges, latent=1)
 
 
 def batch_of(real, labels, seed=3):
@@ -155,9 +155,9 @@ def test_a_gan_finds_the_mean_of_its_data():
     shift.weight.data.fill_(1.0)
     shift.weight.requires_grad_(False)
     judge = nn.Sequential(nn.Linear(1, 16), nn.ReLU(), nn.Linear(16, 1))
-    optimisers = [torch.optim.Adam([shift.bias], 5e-2, (0.5, 0.9)), torch.optim.Adam(judge.parameters(), 1e-2)]
+    own, judges = torch.optim.Adam([shift.bias], 5e-2, (0.5, 0.9)), torch.optim.Adam(judge.parameters(), 1e-2)
     data = torch.randn(500, 1) + 4
-    train_gan(Gan(shift, judge, *optimisers, latent=1), data, steps=400, batch_size=64, pull=Pull(), compute=CPU)
+    train_gan(Gan(shift, judge, own, judges, latent=1), data, steps=400, batch_size=64, pull=Pull(), compute=CPU)
     assert shift.bias.item() == pytest.approx(4, abs=0.7)
 
 
@@ -166,7 +166,7 @@ def trained(checkpoint=None, hooks=()):
     classifier = nn.Linear(2, 2)
     generator, discriminator = nn.Linear(3, 2), nn.Linear(2, 1)
     optimisers = [torch.optim.Adam(net.parameters(), 1e-2) for net in (generator, discriminator, classifier)]
-    gan = Gan(generator, discriminator, *optimisers[:2], latent=3)
+    gan = Gan(generator, discriminator, optimisers[0], optimisers[1], latent=3)
     points = torch.randn(40, 2, generator=torch.Generator().manual_seed(2))
     train_joint(
         classifier, optimisers[2], gan, points, (points[:, 0] > 0).long(), steps=15, batch_size=8, pull=Pull(1.0),

@@ -1,6 +1,7 @@
 """Kernel interpolation: cases by hand, dense solves, scikit-learn's kernels and ridge regression, scipy's solver."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from lib.methods import kernels
 
 def drawn(n=70, d=5, outputs=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    draw = {"generator": generator, "dtype": torch.float64}
+    draw: dict[str, Any] = {"generator": generator, "dtype": torch.float64}
     return torch.randn(n, d, **draw), torch.randn(n, outputs, **draw), torch.randn(20, d, **draw)
 
 
@@ -107,7 +108,7 @@ def test_a_matrix_that_cannot_be_factorised_gets_a_jitter():
     found = kernels.interpolate(points, y, 0.5, tolerance=1e-10)
     assert found.jitter > 0 and found.residual < 1e-9
     with pytest.raises(ValueError, match="not positive definite"):
-        kernels.factorised(lambda: kernels.Triangle(1, lambda rows, columns: torch.tensor([[-1.0]])))
+        kernels.factorised(lambda: kernels.Triangle(1, lambda rows, columns: torch.tensor([[-1.0]]), 1))
 
 
 def test_ridge_regression_is_scikit_learns():

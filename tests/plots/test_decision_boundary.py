@@ -1,5 +1,7 @@
 """The drawings of the decision boundary take the frames they are documented for; the view stores pictures alone."""
 
+from typing import Any
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -89,7 +91,7 @@ def test_samples_have_a_picture_for_each_generator_and_seed(axes):
 
 
 def test_the_view_stores_one_picture_where_nobody_can_choose(monkeypatch):
-    shown: list[str] = []
+    shown: list[tuple[int, str]] = []
     monkeypatch.setenv("REPLICATION_RESULT", "somewhere.json")
     monkeypatch.setattr(plots, "show", lambda figure, about: shown.append((len(figure.axes), about)))
     plots.explore(surface_frame([f"± {width}, beta {beta}" for width in (10, 20) for beta in (0.1, 1)], (15, 50, 500)))
@@ -99,9 +101,15 @@ def test_the_view_stores_one_picture_where_nobody_can_choose(monkeypatch):
 def test_the_view_offers_boxes_weights_and_views(monkeypatch):
     import ipywidgets
 
-    offered, drawn = {}, []
+    offered: dict[str, Any] = {}
+    drawn: list[Any] = []
+
+    def interact(draw, **sliders):
+        offered.update(sliders)
+        drawn.append(draw)
+
     monkeypatch.delenv("REPLICATION_RESULT", raising=False)
-    monkeypatch.setattr(ipywidgets, "interact", lambda draw, **sliders: (offered.update(sliders), drawn.append(draw)))
+    monkeypatch.setattr(ipywidgets, "interact", interact)
     monkeypatch.setattr(plots, "show", lambda figure, about: drawn.append(about))
     plots.explore(surface_frame(["± 10, beta 1", "± 20, beta 1"], (15, 50, 500)))
     assert {name: list(slider.options) for name, slider in offered.items()} == {

@@ -1,5 +1,7 @@
 """The drawings of `rethinking-generalization/4-kernels`: what is in the frame is where it should be on the page."""
 
+from typing import Any
+
 import matplotlib
 
 matplotlib.use("agg")
@@ -70,7 +72,7 @@ def test_a_page_that_the_runner_writes_holds_a_picture_and_no_widget(monkeypatch
 
 
 def test_elsewhere_there_is_a_slider_that_draws(monkeypatch):
-    drawn = []
+    drawn: list[Any] = []
     monkeypatch.delenv("REPLICATION_RESULT", raising=False)
     monkeypatch.setattr("IPython.display.display", drawn.append)
     monkeypatch.setattr(plots, "show", lambda figure, about: plt.close(figure))
