@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 SURFACE = "RdBu"  # red: sure of the first class, white: unsure, blue: sure of the second
 SURE = 0.9
-GAP = 0.04  # between two small pictures, as a share of the axes
+GAP = 0.03  # between two small pictures, as a share of the axes
 HEADER = 0.07  # for the titles above the first row
 
 

@@ -14,6 +14,7 @@ from lib.replication.gpus import gpus
 from lib.replication.new import new
 from lib.replication.notebooks import Notebook, all_notebooks, papers, select
 from lib.replication.parameters import TIERS, ParameterError, Parameters, parse_overrides
+from lib.replication.results import recorded_path
 from lib.replication.snapshot import tree_for
 from lib.roots import output_root, repository
 
