@@ -11,10 +11,10 @@ from typing import Any
 from lib.replication import bundle, day, glance, record, report, runner, spread
 from lib.replication.check import check_paper
 from lib.replication.gpus import gpus
+from lib.replication.in_short import stands_in_short
 from lib.replication.new import new
-from lib.replication.notebooks import Notebook, all_notebooks, papers, select
+from lib.replication.notebooks import Notebook, all_notebooks, find_notebook, papers, select
 from lib.replication.parameters import TIERS, ParameterError, Parameters, parse_overrides
-from lib.replication.results import recorded_path
 from lib.replication.snapshot import tree_for
 from lib.roots import output_root, repository
 
@@ -256,11 +256,14 @@ def _store(notebooks: list[Notebook], jobs: int) -> int:
         record.store_outputs([notebook for notebook in chosen if notebook not in [job.notebook for job in failed]])
         return failed
 
-    new = [notebook for notebook in notebooks if not recorded_path(notebook, "reduced").exists()]
     failed = run_and_store(notebooks)
-    # A page begins with what is recorded, and that now holds its own reference: once more, from its artefacts.
-    if new := [notebook for notebook in new if recorded_path(notebook, "reduced").exists()]:
-        failed += run_and_store(new)
+    # A page begins with what is recorded, and its own reference is part of that: where it changed, once more, which
+    # the artefacts make short.
+    stored = [
+        find_notebook(repository(), n.paper, n.number) for n in notebooks if n not in [j.notebook for j in failed]
+    ]
+    if outdated := [notebook for notebook in stored if not stands_in_short(notebook)]:
+        failed += run_and_store(outdated)
     report.write_readmes(repository())
     glance.write_picture(repository())
     return report_failures(failed)
