@@ -35,7 +35,7 @@ def gaussian(a: Tensor, b: Tensor, gamma: float) -> Tensor:
 def median_squared_distance(points: Tensor, sample: int = 1000) -> float:
     """The median over pairs of different points among the first `sample`, the natural unit of 1 / gamma."""
     first = points[:sample]
-    i, j = torch.triu_indices(len(first), len(first), offset=1)
+    i, j = torch.triu_indices(len(first), len(first), offset=1, device=points.device)
     pairs = squared_distances(first, first)[i, j]
     return pairs.median().item()
 
