@@ -21,7 +21,8 @@ from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS
 from lib.experiments.jem import subjects as jem
 from lib.experiments.noisy_student import subjects as student
 from lib.experiments.pretraining_robustness import subjects as robust
-from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS
+from lib.experiments.rethinking_generalization.subjects import BATCH
+from lib.experiments.rethinking_generalization.subjects import NETS as LEARNERS
 from lib.replication.notebooks import find_notebook
 from lib.replication.parameters import tier_parameters
 
@@ -144,7 +145,7 @@ def random_labels(v: Settings) -> Iterator[Row]:
         ("mlp 1x512", v["control_images"], v["control_epochs"], 5),
     ):
         yield Row(
-            f"{learner}, {runs} trainings", LEARNERS[learner][0](SHAPE, 10), BATCH, runs * epochs * images / BATCH
+            f"{learner}, {runs} trainings", LEARNERS[learner].build(SHAPE, 10), BATCH, runs * epochs * images / BATCH
         )
 
 
@@ -175,7 +176,7 @@ def confidence_loss(v: Settings) -> Iterator[Row]:
 def expressivity(v: Settings) -> Iterator[Row]:
     """At most so many steps for each number of images; most stop earlier."""
     for learner in v["learners"]:
-        net = LEARNERS[learner][0](SHAPE, 2)
+        net = LEARNERS[learner].build(SHAPE, 2)
         yield Row(f"{learner}, at most", net, BATCH, len(v["n_images"]) * v["max_steps"])
 
 

@@ -2,6 +2,6 @@
 
 from lib.replication.experiment import Experiment, in_short, show
 from lib.replication.pilot import start
-from lib.replication.rows import differences, frame, per_seed, rows
+from lib.replication.rows import by_name, differences, frame, per_seed, rows
 
-__all__ = ["Experiment", "differences", "frame", "in_short", "per_seed", "rows", "show", "start"]
+__all__ = ["Experiment", "by_name", "differences", "frame", "in_short", "per_seed", "rows", "show", "start"]

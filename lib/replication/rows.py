@@ -28,6 +28,11 @@ def per_seed(runs: Runs, path: str) -> list[Any]:
     return [_at(run, path) for run in runs]
 
 
+def by_name(runs: Runs) -> dict[str, list[Any]]:
+    """What an arm returned as name -> values for each seed, as name -> one run per seed."""
+    return {name: [run[name] for run in runs] for name in runs[0]}
+
+
 def has(runs: Runs, path: str) -> bool:
     """Whether the runs hold a value under `path`; all seeds of an arm return the same tree."""
     try:

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from lib.experiments.rethinking_generalization import expressivity as arms
-from lib.experiments.rethinking_generalization import expressivity_summary as summary
+from lib.experiments.rethinking_generalization import expressivity_rows as rows
 from lib.replication.paper_file import read_paper
+from lib.replication.rows import quantities
 from lib.replication.verdicts import judge
 from lib.roots import repository
 
@@ -18,7 +19,7 @@ FITTED: dict[str, list[Any]] = {"n": [100, 400], "train error": [0.0, 0.0], "rad
 
 
 def test_the_bounds_of_a_reading_by_hand():
-    found = summary.bounds([READING, FITTED], delta=0.05)
+    found = rows.bounds([READING, FITTED], delta=0.05)
     assert found["train error"] == [0.05, 0.0] and found["rademacher"] == [0.9, 1.0]
     assert found["vc reading"] == [100, 400]  # the largest sample that was fitted without an error
     slack = 3 * math.sqrt(math.log(2 / 0.05) / (2 * 400))
@@ -29,7 +30,7 @@ def test_the_bounds_of_a_reading_by_hand():
 
 
 def test_noise_below_zero_is_no_complexity():
-    found = summary.bounds([{"n": [50], "train error": [0.52], "rademacher": [-0.04]}], delta=0.05)
+    found = rows.bounds([{"n": [50], "train error": [0.52], "rademacher": [-0.04]}], delta=0.05)
     assert found["rademacher"] == [0.0] and found["vc reading"] == [0]
 
 
@@ -54,16 +55,16 @@ def judged():
         {"random": {"gap": 0.9 - s / 100, "replace-one change": 0.8}, "true": {"gap": 0.1, "replace-one change": 0.0}}
         for s in range(3)
     ]
-    return summary.expressivity_values(
+    values = rows.derived(
         readings={"mlp 1x512": [FITTED, READING, FITTED], "small cnn": [FITTED] * 3},
         bounds={"mlp 1x512": {"vc bound": [1.3, 1.1, 1.3]}, "small cnn": {"vc bound": [1.2] * 3}},
         linear=[{"rademacher": [0.5, 0.31], "closed form": [0.48, 0.3]}] * 3,
-        linear_bounds=[{"vc bound": 0.8}] * 3,
-        stability=stability,
         theorem=[{"wrong": [0, 2], "error": [1e-6, 2e-5]}] * 3,
         corollary=[{"wrong": [0, 0], "error": [3e-6, 1e-6], "weights over n plus d": [2.0, 5.0],
                     "width times depth over n": [1.0, 1.5]}] * 3,
     )  # fmt: skip
+    paths = read_paper(repository() / "papers" / "rethinking-generalization").measured[3]
+    return values | quantities({"stability": stability, "linear bounds": [{"vc bound": 0.8}] * 3}, paths)
 
 
 def test_each_judged_quantity_is_taken_from_its_own_reading():
@@ -87,7 +88,7 @@ def test_every_claim_of_the_page_finds_its_quantities():
 
 
 def test_rows_along_a_grid_hold_one_value_per_seed():
-    rows = summary.by_size(
+    found = rows.by_size(
         [{"n": [10, 1000], "wrong": [0, 1]}, {"n": [10, 1000], "wrong": [2, 3]}], "{n:,} images", ["wrong"]
     )
-    assert rows == {"10 images": {"wrong": [0, 2]}, "1,000 images": {"wrong": [1, 3]}}
+    assert found == {"10 images": {"wrong": [0, 2]}, "1,000 images": {"wrong": [1, 3]}}

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from lib.experiments.rethinking_generalization import random_labels as arms
-from lib.experiments.rethinking_generalization import random_labels_frames as frames
-from lib.experiments.rethinking_generalization import random_labels_summary as summary
+from lib.experiments.rethinking_generalization import random_labels_rows as rows
 from lib.replication.paper_file import read_paper
+from lib.replication.rows import by_name, quantities
 from lib.replication.tables import literature
 from lib.replication.verdicts import NOT_TESTABLE, REPRODUCED, judge
 from lib.roots import repository
@@ -139,20 +139,19 @@ def run_of(losses: list[float], accuracies: list[float], clean: float = 0.5, per
 
 def test_time_to_fit_by_hand():
     run = run_of([2.0, 1.0, 0.1875, 0.0, 0.04, 0.02], [0.5, 0.99, 0.999])
-    assert summary.time_to_fit(run, "mean loss 1.0") == (1.5, True)  # (1.0 + 0.1875) / 2
-    assert summary.time_to_fit(run, "mean loss 0.1") == (2.0, True)  # 0.1875 / 2
-    assert summary.time_to_fit(run, "mean loss 0.05") == (2.5, True)
-    assert summary.time_to_fit(run, "mean loss 0.01") == (3.0, False)  # 0.02 and 0.03: never
-    assert summary.time_to_fit(run, "99 % of the labels") == (2.0, True)
-    assert summary.time_to_fit(run, "99.9 % of the labels") == (3.0, True)
-    assert summary.time_to_fit(run, "all labels") == (3.0, False)
-    assert summary.share_fitted([{"0.0": run, "1.0": run_of([0.0, 0.0], [1.0])}], "all labels") == 0.5
+    assert rows.time_to_fit(run, "mean loss 1.0") == (1.5, True)  # (1.0 + 0.1875) / 2
+    assert rows.time_to_fit(run, "mean loss 0.1") == (2.0, True)  # 0.1875 / 2
+    assert rows.time_to_fit(run, "mean loss 0.05") == (2.5, True)
+    assert rows.time_to_fit(run, "mean loss 0.01") == (3.0, False)  # 0.02 and 0.03: never
+    assert rows.time_to_fit(run, "99 % of the labels") == (2.0, True)
+    assert rows.time_to_fit(run, "99.9 % of the labels") == (3.0, True)
+    assert rows.time_to_fit(run, "all labels") == (3.0, False)
+    assert rows.share_met({"0.0": [run], "1.0": [run_of([0.0, 0.0], [1.0])]}, "all labels") == [0.5]
 
 
 def test_a_clean_error_turned_into_one_on_corrupted_labels():
-    runs = [{p: run_of([1.0, 1.0], [1.0], clean=e) for p, e in (("0.0", 0.2), ("0.5", 0.4), ("1.0", 0.9))}]
-    rows = summary.error_rows({"mlp 1x512": runs})
-    expected = rows["MLP 1x512, expected on corrupted"]
+    levels = {p: [run_of([1.0, 1.0], [1.0], clean=e)] for p, e in (("0.0", 0.2), ("0.5", 0.4), ("1.0", 0.9))}
+    expected = rows.error_rows({"mlp 1x512": levels})["MLP 1x512, expected on corrupted"]
     assert expected["0.0"] == pytest.approx([0.2])
     assert expected["0.5"] == pytest.approx([1 - (0.5 * 0.6 + 0.05)])
     assert expected["1.0"] == pytest.approx([0.9])
@@ -162,7 +161,7 @@ def test_a_clean_error_turned_into_one_on_corrupted_labels():
     assert 1 - (0.5 * (1 - clean) + 0.05) == pytest.approx(published["figure-1c"].values["Inception"]["0.5"], abs=1e-3)
 
 
-def synthetic(seeds: int = 3) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]]]:
+def synthetic(seeds: int = 3) -> tuple[dict[str, dict[str, list[Any]]], dict[str, list[Any]]]:
     """Runs that look like the paper's: p later and worse, everything fitted."""
     errors = {"0.0": 0.15, "0.2": 0.3, "0.4": 0.45, "0.6": 0.6, "0.8": 0.78, "1.0": 0.9}
     labels = {
@@ -173,14 +172,21 @@ def synthetic(seeds: int = 3) -> tuple[dict[str, list[dict[str, Any]]], list[dic
         name: run_of([1.0] * (6 + 2 * i) + [0.0] * (18 - 2 * i), [1.0] * 12)
         for i, name in enumerate(["shuffled pixels", "gaussian", "random pixels"])
     }
-    return {name: [labels] * seeds for name in ("mlp 1x512", "half-width cnn")}, [inputs] * seeds
+    return {name: by_name([labels] * seeds) for name in ("mlp 1x512", "half-width cnn")}, by_name([inputs] * seeds)
+
+
+def judged(labels, inputs, conditions):
+    """The quantities of the page: what the rules read by a path, and what is derived."""
+    paths = read_paper(repository() / "papers" / "rethinking-generalization").measured[1]
+    read = quantities(rows.measured(labels, inputs, "half-width cnn"), paths)
+    return read | rows.derived(labels, conditions, "half-width cnn")
 
 
 def test_every_claim_of_the_page_finds_its_quantities_and_passes_on_runs_like_the_papers():
     labels, inputs = synthetic()
-    conditions = summary.five_conditions(labels["half-width cnn"], inputs)
-    assert [list(run) for run in conditions] == [list(summary.FIGURE_1A)] * 3
-    values = summary.random_label_values(labels, inputs, conditions, "half-width cnn")
+    conditions = rows.five_conditions(labels["half-width cnn"], inputs)
+    assert tuple(conditions) == rows.FIGURE_1A and {len(runs) for runs in conditions.values()} == {3}
+    values = judged(labels, inputs, conditions)
     paper = read_paper(repository() / "papers" / "rethinking-generalization")
     for claim in (paper.claims[f"C{number}"] for number in range(1, 9)):
         assert judge(claim, values, {"cifar10"}).status == REPRODUCED, claim.id
@@ -189,36 +195,36 @@ def test_every_claim_of_the_page_finds_its_quantities_and_passes_on_runs_like_th
 
 def test_a_grid_of_one_level_leaves_out_what_it_does_not_measure():
     labels, inputs = synthetic(1)
-    alone = {name: [{"0.0": run["0.0"]} for run in runs] for name, runs in labels.items()}
-    assert summary.five_conditions(alone["mlp 1x512"], inputs) == []
-    assert summary.rule_rows(alone, []) == {} and summary.time_rows([]) == {}
-    assert set(summary.fit_rows(alone)) == {"MLP 1x512", "half-width cnn"}
-    assert "test error at p=0.0/convnet" in summary.random_label_values(alone, inputs, [], "half-width cnn")
+    alone = {name: {"0.0": levels["0.0"]} for name, levels in labels.items()}
+    assert rows.five_conditions(alone["mlp 1x512"], inputs) == {}
+    assert rows.rule_rows(alone, {}) == {} and rows.time_rows({}) == {}
+    assert set(rows.fit_rows(alone)) == {"MLP 1x512", "half-width cnn"}
+    assert "test error at p=0.0/convnet" in judged(alone, inputs, {})
 
 
 def test_rows_and_frames_hold_one_value_per_seed():
     labels, inputs = synthetic()
     published = read_paper(repository() / "papers" / "rethinking-generalization").exhibits
-    conditions = summary.five_conditions(labels["half-width cnn"], inputs)
-    assert summary.fit_rows(labels)["MLP 1x512, random labels"]["test"] == pytest.approx([0.1] * 3)
-    score = summary.memorisation_rows(labels, (3, 32, 32), 10, {"mlp 1x512": 10_000, "half-width cnn": 2_500})
+    conditions = rows.five_conditions(labels["half-width cnn"], inputs)
+    assert rows.fit_rows(labels)["MLP 1x512, random labels"]["test"] == pytest.approx([0.1] * 3)
+    score = rows.memorisation_rows(labels, (3, 32, 32), 10, {"mlp 1x512": 10_000, "half-width cnn": 2_500})
     assert score["MLP 1x512"] == {"score": [1.0] * 3, "parameters": [1_209_866], "parameters per image": [120.9866]}
     assert score["half-width cnn"]["parameters"] == [40_258]
-    assert summary.relative_times(labels)["MLP 1x512"]["1.0"] == pytest.approx([8 / 3] * 3)
-    assert summary.time_rows(conditions)["true labels"]["loss 0.1"] == pytest.approx([0.006] * 3)
-    curves = frames.curve_frame(labels)
+    assert rows.relative_times(labels)["MLP 1x512"]["1.0"] == pytest.approx([8 / 3] * 3)
+    assert rows.time_rows(conditions)["true labels"]["loss 0.1"] == pytest.approx([0.006] * 3)
+    curves = rows.curve_frame(labels)
     assert len(curves) == 2 * 3 * 6 * 12 and list(curves["epoch"].unique()) == list(range(1, 13))
-    loss = frames.loss_frame(conditions, published["figure-1a"])
-    assert set(loss["source"]) == {"this run", "paper"} and set(loss["condition"]) == set(summary.FIGURE_1A)
-    against_p = frames.against_p_frame(summary.relative_times(labels), published["figure-1b"], "time over true")
+    loss = rows.loss_frame(conditions, published["figure-1a"])
+    assert set(loss["source"]) == {"this run", "paper"} and set(loss["condition"]) == set(rows.FIGURE_1A)
+    against_p = rows.against_p_frame(rows.relative_times(labels), published["figure-1b"], "time over true")
     assert set(against_p["name"]) == {"MLP 1x512", "half-width cnn", "Inception", "AlexNet"}
     assert "| **Inception** |" in literature(published["figure-against-table"])
 
 
 def test_each_gap_is_read_from_the_run_on_its_own_labels():
     """Test error less training error: .9 - (1 - 1.0) on random labels, .3 - (1 - .95) on true ones."""
-    runs = [{"0.0": run_of([1.0, 1.0], [0.95], clean=0.3), "1.0": run_of([1.0, 1.0], [1.0], clean=0.9)}]
-    values = summary.random_label_values({"mlp 1x512": runs}, [{}], [], "half-width cnn")
+    levels = {"0.0": [run_of([1.0, 1.0], [0.95], clean=0.3)], "1.0": [run_of([1.0, 1.0], [1.0], clean=0.9)]}
+    values = judged({"mlp 1x512": levels}, {}, {})
     assert values["gap on random labels/mlp 1x512"] == pytest.approx([0.9])
     assert values["gap on true labels/mlp 1x512"] == pytest.approx([0.25])
     assert values["test accuracy after random labels/mlp 1x512"] == pytest.approx([0.1])
@@ -227,11 +233,11 @@ def test_each_gap_is_read_from_the_run_on_its_own_labels():
 
 
 def test_a_score_of_memorisation_is_zero_at_chance_and_one_at_all():
-    runs = [{"1.0": run_of([1.0, 1.0], [accuracy])} for accuracy in (0.1, 0.55, 1.0)]
-    score = summary.memorisation_rows({"mlp 1x512": runs}, (3, 32, 32), 10, {"mlp 1x512": 1})["MLP 1x512"]["score"]
+    levels = {"1.0": [run_of([1.0, 1.0], [accuracy]) for accuracy in (0.1, 0.55, 1.0)]}
+    score = rows.memorisation_rows({"mlp 1x512": levels}, (3, 32, 32), 10, {"mlp 1x512": 1})["MLP 1x512"]["score"]
     assert score == pytest.approx([0.0, 0.5, 1.0])
 
 
 def test_the_order_of_figure_1a_turned_round_has_a_tau_of_minus_one():
-    slow_first = {name: run_of([1.0] * 2 * (5 - i) + [0.0] * 12, [1.0]) for i, name in enumerate(summary.FIGURE_1A)}
-    assert summary.order_of_figure_1a(slow_first, "mean loss 0.1") == pytest.approx(-1.0)
+    slow_first = {name: [run_of([1.0] * 2 * (5 - i) + [0.0] * 12, [1.0])] for i, name in enumerate(rows.FIGURE_1A)}
+    assert rows.order(slow_first, "mean loss 0.1") == pytest.approx([-1.0])

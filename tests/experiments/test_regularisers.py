@@ -10,7 +10,7 @@ from torch import nn
 from lib.data.augment import random_crop
 from lib.experiments.rethinking_generalization import regularisers as arms
 from lib.experiments.rethinking_generalization import regularisers_rows as summary
-from lib.experiments.rethinking_generalization.regularised_nets import NETS, WITHOUT, learning_rate
+from lib.experiments.rethinking_generalization.regularised_nets import NETS, WITHOUT
 from lib.models.count import parameter_count
 from lib.models.inputs import whitened_crop
 from lib.training.loop import Diverged
@@ -121,7 +121,7 @@ def test_augmentations_are_done_one_after_the_other():
 
 @pytest.mark.parametrize("name", ["half-width cnn", "small cnn", "small inception"])
 def test_with_and_without_batch_norm_nets_differ_in_it_alone(name):
-    with_norm, without = (NETS[net]((3, 32, 32), 10, 0.5) for net in (name, name + WITHOUT))
+    with_norm, without = (NETS[net].build((3, 32, 32), 10, 0.5) for net in (name, name + WITHOUT))
     assert any(isinstance(module, nn.BatchNorm2d) for module in with_norm.modules())
     assert not any(isinstance(module, nn.BatchNorm2d) for module in without.modules())
     filters = [[m.weight for m in net.modules() if isinstance(m, nn.Conv2d)] for net in (with_norm, without)]
@@ -129,13 +129,17 @@ def test_with_and_without_batch_norm_nets_differ_in_it_alone(name):
     for a, b in zip(*filters, strict=True):
         assert a.std().item() == pytest.approx((2 / a[0].numel()) ** 0.5, rel=0.25)  # He normal, both
         assert a.std().item() == pytest.approx(b.std().item(), rel=0.25)
-    assert learning_rate(name) == learning_rate(name + WITHOUT)
+    rates = [
+        NETS[name].optimiser(net, 128).param_groups[0]["lr"]
+        for name, net in ((name, with_norm), (name + WITHOUT, without))
+    ]
+    assert rates[0] == rates[1]
 
 
 @pytest.mark.parametrize(("name", "count"), [("mlp 1x512", 1_209_866), ("small inception", 1_649_402),
                                              ("small alexnet", 1_387_786)])  # fmt: skip
 def test_the_papers_nets_keep_their_size_and_have_dropout(name, count):
-    net = NETS[name]((3, 32, 32), 10, 0.25)
+    net = NETS[name].build((3, 32, 32), 10, 0.25)
     assert parameter_count(net) == count
     assert [module.p for module in net.modules() if isinstance(module, nn.Dropout)] == [0.25]
     assert net(torch.rand(2, 3, 32, 32)).shape == (2, 10)

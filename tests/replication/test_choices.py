@@ -13,7 +13,8 @@ from lib.experiments.jem import subjects, training
 from lib.experiments.noisy_student import self_training
 from lib.experiments.noisy_student import subjects as student_nets
 from lib.experiments.pretraining_robustness import subjects as robust_nets
-from lib.experiments.rethinking_generalization import learners, random_labels
+from lib.experiments.rethinking_generalization import random_labels
+from lib.experiments.rethinking_generalization import subjects as learners
 from lib.methods.self_training import WEIGHTINGS
 from lib.replication.data_sets import TRAINING_IMAGES
 from lib.replication.notebooks import all_notebooks
@@ -32,10 +33,10 @@ KNOWN: dict[tuple[str, str], Iterable[str]] = {
     ("noisy-student/1", "small_net"): student_nets.NETS,
     ("noisy-student/1", "large_net"): student_nets.NETS,
     ("pretraining-robustness/1", "net"): robust_nets.NETS,
-    ("rethinking-generalization/1", "convnet"): learners.LEARNERS,
-    ("rethinking-generalization/1", "further_learners"): learners.LEARNERS,
+    ("rethinking-generalization/1", "convnet"): learners.NETS,
+    ("rethinking-generalization/1", "further_learners"): learners.NETS,
     ("rethinking-generalization/1", "inputs"): random_labels.corruptions(DIGIT, torch.Generator()),
-    ("rethinking-generalization/3", "learners"): learners.LEARNERS,
+    ("rethinking-generalization/3", "learners"): learners.NETS,
 }
 # Names without a dictionary are spelt where they are used: in a cell of the notebook, or in an arm.
 SPELT = [

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lib.replication.rows import differences, frame, per_seed, quantities, rows
+from lib.replication.rows import by_name, differences, frame, per_seed, quantities, rows
 
 NETS = {
     "teacher": [{"accuracy": 0.5, "ece": {"error": 0.1}}, {"accuracy": 0.75, "ece": {"error": 0.2}}],
@@ -45,3 +45,8 @@ def test_differences_and_quantities_are_taken_seed_by_seed():
     assert differences(NETS["student"], NETS["teacher"], "accuracy") == [0.25, -0.25]
     paths = {"student accuracy": "student/accuracy", "teacher ECE": "teacher/ece/error", "later": "round 2/accuracy"}
     assert quantities(NETS, paths) == {"student accuracy": [0.75, 0.5], "teacher ECE": [0.1, 0.2]}
+
+
+def test_an_arm_that_returns_names_is_read_name_by_name():
+    runs = [{"0.0": {"loss": 1.0}, "1.0": {"loss": 2.0}}, {"0.0": {"loss": 3.0}, "1.0": {"loss": 4.0}}]
+    assert rows(by_name(runs), {"loss": "loss"}) == {"0.0": {"loss": [1.0, 3.0]}, "1.0": {"loss": [2.0, 4.0]}}

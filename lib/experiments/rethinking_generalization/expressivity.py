@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lib.data.load import load
-from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS, draw
+from lib.experiments.rethinking_generalization.subjects import BATCH, NETS, draw
 from lib.methods.capacity import (
     least_squares_signs_fit,
     linear_rademacher,
@@ -23,8 +23,6 @@ from lib.training.device import prepare
 from lib.training.evaluate import error_rate
 from lib.training.hooks import every, fitted
 from lib.training.loop import train
-from lib.training.optimisers import sgd
-from lib.training.schedules import exponential
 
 FIT_CHECK = 25  # steps between two looks at the training error
 
@@ -36,17 +34,17 @@ def fit_until_zero_error(
 
     Returns the net and the steps it took (`max_steps` if it never got there). Paper: appendix A.
     """
-    build, rate = LEARNERS[learner]
+    recipe, (channels, height, width) = NETS[learner], images.shape[1:]
     torch.manual_seed(seed)
-    net = build(tuple(images.shape[1:]), classes)
+    net = recipe.build((channels, height, width), classes)
     history = train(
         net,
         images,
         labels,
         steps=max_steps,
         batch_size=BATCH,
-        optimiser=sgd(net, lr=rate, momentum=0.9),
-        schedule=exponential(0.95, every=391),  # 391 batches of 128: an epoch of 50,000 images
+        optimiser=recipe.optimiser(net, BATCH),
+        schedule=recipe.schedule(max_steps),
         stop=every(FIT_CHECK, fitted(images, labels)),
         seed=seed,
         compute=prepare(device),

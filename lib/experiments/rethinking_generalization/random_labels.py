@@ -20,15 +20,13 @@ from lib.data.image_set import ImageSet
 from lib.data.labels import corrupt_labels
 from lib.data.load import is_published, load
 from lib.data.pixels import gaussian_pixels, random_pixels, shuffled_pixels, spatial_permutation
-from lib.experiments.rethinking_generalization.learners import BATCH, LEARNERS
+from lib.experiments.rethinking_generalization.subjects import BATCH, NETS
 from lib.training.batches import Batch
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import answers, error_rate, predict
 from lib.training.history import Run
 from lib.training.hooks import every, measure
 from lib.training.loop import train
-from lib.training.optimisers import sgd
-from lib.training.schedules import exponential
 
 TestLabels = dict[str, Tensor]  # kind of test error -> the labels (N,) it is counted against
 Corruption = Callable[[Tensor], Tensor]  # images (N, C, H, W) -> images
@@ -138,7 +136,7 @@ def follow(
         net,
         images,
         labels,
-        **_as_the_paper(net, LEARNERS[learner][1], n_epochs * per_epoch, seed, device),
+        **_as_the_paper(net, learner, n_epochs * per_epoch, seed, device),
         hooks=[
             every(stride, measure("train accuracy", lambda model: 1 - error_rate(model, images, labels))),
             every(stride, partial(note_test_errors, images=test_images[:curve_images], labels=few)),
@@ -156,13 +154,14 @@ def follow(
     }
 
 
-def _as_the_paper(net: nn.Module, rate: float, steps: int, seed: int, device: str) -> dict[str, Any]:
-    """SGD with momentum 0.9, the rate times 0.95 every 391 batches of 128 (an epoch of 50,000), no regulariser."""
+def _as_the_paper(net: nn.Module, learner: str, steps: int, seed: int, device: str) -> dict[str, Any]:
+    """How the recipe of a learner trains its net."""
+    recipe = NETS[learner]
     return {
         "steps": steps,
         "batch_size": BATCH,
-        "optimiser": sgd(net, lr=rate, momentum=0.9),
-        "schedule": exponential(0.95, every=391),
+        "optimiser": recipe.optimiser(net, BATCH),
+        "schedule": recipe.schedule(steps),
         "seed": seed,
         "compute": prepare(device),
     }
@@ -198,7 +197,7 @@ def redrawn_labels(
     def loss(model: nn.Module, batch: Batch) -> Tensor:
         return F.cross_entropy(model(batch.images), drawn[batch.step // per_epoch][batch.indices])
 
-    settings = _as_the_paper(net, LEARNERS[learner][1], n_epochs * per_epoch, seed, device)
+    settings = _as_the_paper(net, learner, n_epochs * per_epoch, seed, device)
     history = train(net, images, train_set.labels, **settings, batch_loss=loss)
     return {
         "loss": history.losses[-per_epoch:].mean().item(),
@@ -229,7 +228,8 @@ def steps_per_epoch(n_images: int) -> int:
 
 def _new_net(learner: str, images: Tensor, classes: int, seed: int) -> nn.Module:
     torch.manual_seed(seed)
-    return LEARNERS[learner][0](tuple(images.shape[1:]), classes)
+    channels, height, width = images.shape[1:]
+    return NETS[learner].build((channels, height, width), classes)
 
 
 def _beside(checkpoint: Path | None, name: str) -> Path | None:

@@ -9,12 +9,13 @@ from functools import partial
 
 from torch import nn
 
-from lib.experiments.rethinking_generalization.learners import LEARNERS, Shape
+from lib.experiments.rethinking_generalization.subjects import RATES, as_the_paper
 from lib.models.initialise import he_normal
 from lib.models.mlp import mlp
 from lib.models.small_alexnet import small_alexnet
 from lib.models.small_cnn import small_cnn
 from lib.models.small_inception import small_inception
+from lib.training.recipe import Shape
 
 WITHOUT = " without batch norm"  # ending of the name of a net
 
@@ -52,7 +53,7 @@ def alexnet(shape: Shape, classes: int, dropout: float) -> nn.Module:
 
 
 WIDTHS = {"half-width cnn": (12, 24, 48), "small cnn": (24, 48, 96)}
-NETS: dict[str, Callable[[Shape, int, float], nn.Module]] = {  # name -> (image shape, classes, dropout) -> net
+BUILT: dict[str, Callable[[Shape, int, float], nn.Module]] = {  # name -> (image shape, classes, dropout) -> net
     "mlp 1x512": paper_mlp,
     "mlp 3x512": partial(paper_mlp, layers=3),
     "small alexnet": alexnet,
@@ -61,8 +62,5 @@ NETS: dict[str, Callable[[Shape, int, float], nn.Module]] = {  # name -> (image 
     **{name: partial(cnn, widths=widths, batch_norm=True) for name, widths in WIDTHS.items()},
     **{name + WITHOUT: partial(cnn, widths=widths, batch_norm=False) for name, widths in WIDTHS.items()},
 }
-
-
-def learning_rate(learner: str) -> float:
-    """Of the net with batch norm, and the same without: the paper's for its own nets."""
-    return LEARNERS[learner.removesuffix(WITHOUT)][1]
+# A net without batch norm has the rate of the same with it.
+NETS = {name: as_the_paper(build, RATES[name.removesuffix(WITHOUT)]) for name, build in BUILT.items()}

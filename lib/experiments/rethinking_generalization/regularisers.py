@@ -16,16 +16,15 @@ from lib.data.augment import random_crop, random_flip
 from lib.data.image_set import ImageSet
 from lib.data.labels import corrupt_labels
 from lib.data.rotations import random_rotation
-from lib.experiments.rethinking_generalization.learners import BATCH
 from lib.experiments.rethinking_generalization.random_labels import draw_sets, steps_per_epoch
-from lib.experiments.rethinking_generalization.regularised_nets import NETS, learning_rate
+from lib.experiments.rethinking_generalization.regularised_nets import NETS, WITHOUT
+from lib.experiments.rethinking_generalization.subjects import BATCH, RATES
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import error_rate
 from lib.training.history import History, Run
 from lib.training.keep_best import KeepBest
 from lib.training.loop import Augment, Diverged, train
 from lib.training.online import OnlineAccuracy
-from lib.training.optimisers import sgd
 from lib.training.schedules import exponential
 
 ROTATION = 25.0  # degrees at most, table 4
@@ -77,7 +76,8 @@ def trained(
     """
     fit, held_out, test = labelled_sets(seed, dataset, noise_share, n_images, n_held_out_images, n_test_images)
     torch.manual_seed(seed)
-    net = NETS[learner](fit.shape, len(fit.classes), dropout)
+    recipe, rate = NETS[learner], relative_rate * RATES[learner.removesuffix(WITHOUT)]
+    net = recipe.build(fit.shape, len(fit.classes), dropout)
     per_epoch = steps_per_epoch(n_images)
     steps, looked_at = n_epochs * per_epoch, {epoch * per_epoch for epoch in curve_epochs(n_epochs, curve_points)}
     online = OnlineAccuracy(steps)
@@ -89,7 +89,7 @@ def trained(
             fit.labels,
             steps=steps,
             batch_size=BATCH,
-            optimiser=sgd(net, lr=relative_rate * learning_rate(learner), momentum=0.9, weight_decay=weight_decay),
+            optimiser=recipe.optimiser(net, BATCH, rate=rate, weight_decay=weight_decay),
             schedule=exponential(last_rate ** (1 / n_epochs), every=per_epoch),
             batch_loss=online,
             augment=augmentation(augmentations, fit.shape[-1]),

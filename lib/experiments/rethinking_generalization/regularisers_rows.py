@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lib.experiments.rethinking_generalization.random_labels_summary import PAPER_NAMES
+from lib.experiments.rethinking_generalization.random_labels_rows import PAPER_NAMES
 from lib.replication.claims import Exhibit
 from lib.replication.rows import Runs, RunsOf, differences, frame, per_seed
 

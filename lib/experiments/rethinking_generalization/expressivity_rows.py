@@ -1,15 +1,22 @@
-"""What `3-expressivity` makes of the measured values: rows of its tables, frames of its figures, judged quantities."""
+"""What `3-expressivity` derives from the measured values: the bounds, rows along a grid, frames of its figures."""
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from lib.methods.capacity import rademacher_bound, vc_bound, vc_reading
+from lib.replication.rows import Run, Runs, RunsOf, per_seed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Columns = dict[str, list[Any]]
 
 
-def bounds(readings: list[dict[str, list[float]]], delta: float) -> dict[str, list[float]]:
+def bounds(readings: Runs, delta: float) -> Columns:
     """Per seed: the largest sample of `random_signs` with its reading, the VC reading, and the two bounds they give."""
-    columns: dict[str, list[float]] = {}
+    columns: Columns = {}
     for run in readings:
         n, error, complexity = int(run["n"][-1]), run["train error"][-1], max(0.0, run["rademacher"][-1])
         dimension = vc_reading({int(size): [e] for size, e in zip(run["n"], run["train error"], strict=True)})
@@ -25,12 +32,7 @@ def bounds(readings: list[dict[str, list[float]]], delta: float) -> dict[str, li
     return columns
 
 
-def as_columns(runs: list[dict[str, float]]) -> dict[str, list[float]]:
-    """One mapping per seed -> one list of values per name."""
-    return {name: [run[name] for run in runs] for name in runs[0]}
-
-
-def by_size(runs: list[dict[str, list[float]]], label: str, columns: list[str]) -> dict[str, dict[str, list[float]]]:
+def by_size(runs: Runs, label: str, columns: Sequence[str]) -> dict[str, Columns]:
     """Arms that return lists along a grid -> a row for each grid point, with one value per seed in each column.
 
     `label` names the row, `{n:,} images` or `depth {depth}`, with the value of that name.
@@ -43,22 +45,21 @@ def by_size(runs: list[dict[str, list[float]]], label: str, columns: list[str]) 
     }
 
 
-def complexity_frame(readings: dict[str, list[dict[str, list[float]]]], linear: list[dict[str, list[float]]]) -> Any:
+def complexity_frame(readings: RunsOf, linear: Runs) -> "pd.DataFrame":
     """A tidy frame of every reading of the Rademacher complexity: learner, seed, n, reading, closed form."""
     import pandas as pd
 
-    learners = readings | {"linear control": linear}
     lines = [
         {"learner": name, "seed": seed, "n": n, "reading": run["rademacher"][i],
          "closed form": linear[seed]["closed form"][i]}
-        for name, runs in learners.items()
+        for name, runs in {**readings, "linear control": linear}.items()
         for seed, run in enumerate(runs)
         for i, n in enumerate(run["n"])
     ]  # fmt: skip
     return pd.DataFrame(lines)
 
 
-def line_frame(line: dict[str, Tensor]) -> Any:
+def line_frame(line: Mapping[str, Tensor]) -> "pd.DataFrame":
     """A tidy frame of the function along its line and of its points."""
     import pandas as pd
 
@@ -67,32 +68,25 @@ def line_frame(line: dict[str, Tensor]) -> Any:
     return pd.concat([curve, points], ignore_index=True)
 
 
-def expressivity_values(
-    readings: dict[str, list[dict[str, list[float]]]],
-    bounds: dict[str, dict[str, list[float]]],
-    linear: list[dict[str, list[float]]],
-    linear_bounds: list[dict[str, float]],
-    stability: list[dict[str, Any]],
-    theorem: list[dict[str, list[float]]],
-    corollary: list[dict[str, list[float]]],
+def derived(
+    readings: RunsOf, bounds: Mapping[str, Columns], linear: Runs, theorem: Runs, corollary: Runs
 ) -> dict[str, list[float]]:
-    """The quantities that C18 to C22 are judged by, one value per seed."""
-    values = {
-        "linear control error": [
-            max(abs(a - b) for a, b in zip(run["rademacher"], run["closed form"], strict=True)) for run in linear
-        ],
-        "vc bound of the linear control": [run["vc bound"] for run in linear_bounds],
-        "gap on random labels": [run["random"]["gap"] for run in stability],
-        "gap on true labels": [run["true"]["gap"] for run in stability],
-        "replace-one change": [run["random"]["replace-one change"] for run in stability],
-        "theorem 1 labels wrong": [max(run["wrong"]) for run in theorem],
-        "theorem 1 fit error": [max(run["error"]) for run in theorem],
-        "corollary 1 labels wrong": [max(run["wrong"]) for run in corollary],
-        "corollary 1 fit error": [max(run["error"]) for run in corollary],
-        "corollary 1 weights over n + d": [max(run["weights over n plus d"]) for run in corollary],
-        "corollary 1 width times depth over n": [max(run["width times depth over n"]) for run in corollary],
-    }
+    """What the rules of C18 to C22 ask beside what an arm returned, one value per seed."""
+    values = {"linear control error": [_farthest(run) for run in linear]}
     for learner, runs in readings.items():
         values[f"rademacher complexity/{learner}"] = [run["rademacher"][-1] for run in runs]
         values[f"vc bound/{learner}"] = bounds[learner]["vc bound"]
-    return values
+    largest = {
+        "theorem 1 labels wrong": (theorem, "wrong"),
+        "theorem 1 fit error": (theorem, "error"),
+        "corollary 1 labels wrong": (corollary, "wrong"),
+        "corollary 1 fit error": (corollary, "error"),
+        "corollary 1 weights over n + d": (corollary, "weights over n plus d"),
+        "corollary 1 width times depth over n": (corollary, "width times depth over n"),
+    }
+    return values | {name: [max(grid) for grid in per_seed(runs, path)] for name, (runs, path) in largest.items()}
+
+
+def _farthest(run: Run) -> float:
+    """The largest distance between a reading of the linear control and its closed form."""
+    return max(abs(a - b) for a, b in zip(run["rademacher"], run["closed form"], strict=True))

@@ -1,4 +1,4 @@
-"""The nets of the paper and of the smaller tiers, each with its learning rate, and how images are drawn for them."""
+"""What the notebooks of this paper share: its nets and those of the smaller tiers with their recipe, drawn images."""
 
 from collections.abc import Callable
 
@@ -11,10 +11,11 @@ from lib.models.mlp import mlp
 from lib.models.small_alexnet import small_alexnet
 from lib.models.small_cnn import small_cnn
 from lib.models.small_inception import small_inception
+from lib.training.optimisers import sgd
+from lib.training.recipe import Recipe, Shape
+from lib.training.schedules import Schedule, exponential
 
 BATCH = 128  # not stated in the paper; its curves have a point every 391 = ceil(50,000 / 128) steps
-
-Shape = tuple[int, ...]  # (C, H, W)
 
 
 def paper_mlp(image_shape: Shape, classes: int, layers: int = 1) -> nn.Module:
@@ -44,16 +45,41 @@ def half_width_cnn(image_shape: Shape, classes: int) -> nn.Module:
     return small_cnn(classes, (12, 24, 48), image_shape[0], strides=strides, pool="mean", logit_scale=1.0)
 
 
-# name -> how to build it, and its learning rate (the paper's, appendix A, for the paper's nets)
-LEARNERS: dict[str, tuple[Callable[[Shape, int], nn.Module], float]] = {
-    "mlp 1x512": (paper_mlp, 0.01),
-    "mlp 3x512": (lambda shape, classes: paper_mlp(shape, classes, layers=3), 0.01),
-    "mlp 1x512, standardised": (standardised_mlp, 0.01),
-    "small cnn": (plain_cnn, 0.05),
-    "half-width cnn": (half_width_cnn, 0.05),
-    "small inception": (lambda shape, classes: small_inception(classes), 0.1),
-    "small alexnet": (lambda shape, classes: small_alexnet(classes), 0.01),
+RATES = {  # the paper's, appendix A, for the paper's nets
+    "mlp 1x512": 0.01,
+    "mlp 3x512": 0.01,
+    "mlp 1x512, standardised": 0.01,
+    "small cnn": 0.05,
+    "half-width cnn": 0.05,
+    "small inception": 0.1,
+    "small alexnet": 0.01,
 }
+
+
+def as_the_paper(build: Callable[..., nn.Module], own_rate: float) -> Recipe:
+    """SGD with momentum 0.9 and the rate times 0.95 every 391 batches of 128, an epoch of 50,000; no regulariser."""
+
+    def optimiser(
+        net: nn.Module, batch: int, rate: float = own_rate, weight_decay: float = 0.0
+    ) -> torch.optim.Optimizer:
+        return sgd(net, lr=rate, momentum=0.9, weight_decay=weight_decay)
+
+    def schedule(steps: int) -> Schedule:
+        return exponential(0.95, every=391)
+
+    return Recipe(build, optimiser, schedule)
+
+
+BUILT: dict[str, Callable[[Shape, int], nn.Module]] = {
+    "mlp 1x512": paper_mlp,
+    "mlp 3x512": lambda shape, classes: paper_mlp(shape, classes, layers=3),
+    "mlp 1x512, standardised": standardised_mlp,
+    "small cnn": plain_cnn,
+    "half-width cnn": half_width_cnn,
+    "small inception": lambda shape, classes: small_inception(classes),
+    "small alexnet": lambda shape, classes: small_alexnet(classes),
+}
+NETS = {name: as_the_paper(build, RATES[name]) for name, build in BUILT.items()}
 
 
 def draw(images: ImageSet, count: int, generator: torch.Generator) -> Tensor:
