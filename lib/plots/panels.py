@@ -30,8 +30,8 @@ def theme() -> None:
     sns.set_theme(style="whitegrid", palette="colorblind", context="notebook", rc={"figure.dpi": 100, "font.size": 11})
 
 
-def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw) -> None:
-    """Draw each frame in a panel of its own, titled with where it comes from, and show the figure."""
+def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw, subject: str = "") -> None:
+    """Draw each frame in a panel of its own, titled with where it comes from, and show the figure of a `subject`."""
     import matplotlib.pyplot as plt
 
     theme()
@@ -44,7 +44,8 @@ def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw) -> None:
     _on_one_scale(list(axes[0]))
     # The last panel is this run, whose numbers are compared by themselves; the others come from elsewhere.
     recorded = hashlib.sha256("".join(frame.to_csv() for frame in list(panels.values())[:-1]).encode()).hexdigest()
-    show(figure, f"figure: {'; '.join(panels)}" + (f" ({recorded[:8]})" if len(panels) > 1 else ""))
+    about = f"figure: {'; '.join(panels)}" + (f" ({recorded[:8]})" if len(panels) > 1 else "")
+    show(figure, about, f"{subject}. {'; '.join(panels)}" if subject else "")
 
 
 def _on_one_scale(places: list["Axes"]) -> None:
@@ -69,8 +70,11 @@ def half_width(seeds: "pd.Series[float]") -> float:
     return float(t.ppf(0.95, count - 1) * seeds.std(ddof=1) / count**0.5) if count > 1 else 0.0
 
 
-def show(figure: "Figure", about: str) -> None:
-    """Display a figure as a small PNG and close it; `about` stands where no picture can, and tells pictures apart."""
+def show(figure: "Figure", about: str, alt: str = "") -> None:
+    """Display a figure as a small PNG and close it; `about` stands where no picture can, and tells pictures apart.
+
+    `alt` is what a screen reader reads, `about` where it is empty.
+    """
     import matplotlib.pyplot as plt
     from IPython.display import display
     from PIL import Image
@@ -82,7 +86,8 @@ def show(figure: "Figure", about: str) -> None:
     method, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
     picture = Image.open(full).convert("RGB").quantize(COLOURS, method, dither=dither)
     picture.save(small, format="png", optimize=True)
-    display({"image/png": base64.b64encode(small.getvalue()).decode(), "text/plain": about}, raw=True)
+    data = {"image/png": base64.b64encode(small.getvalue()).decode(), "text/plain": about}
+    display(data, metadata={"image/png": {"alt": alt or about}}, raw=True)
 
 
 def save_svg(path: Path, caption: str, draw: Draw, frame: "pd.DataFrame") -> None:

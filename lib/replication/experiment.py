@@ -15,9 +15,7 @@ experiment.keep({"student": nets}, fresh)                               # weight
 experiment.finish()                                                     # cost; under the runner, the result file
 """
 
-import inspect
 import os
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -30,7 +28,8 @@ from lib.replication import provenance
 from lib.replication.claims import Claim, Paper, stands_in
 from lib.replication.forest import forest_frame
 from lib.replication.in_short import in_short as claims_in_short
-from lib.replication.notebooks import Notebook, find_notebook
+from lib.replication.listing import listing
+from lib.replication.notebooks import Notebook, all_notebooks, find_notebook
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import (
     Parameters,
@@ -91,10 +90,7 @@ def in_short(paper: str, notebook: int) -> None:
 
 def show(function: Callable[..., Any]) -> None:
     """Display the source of a function or class of `lib`, so that the algorithm is on the page."""
-    source = inspect.getsource(function)
-    # The page shows what the docstring says, and leaves its list of arguments to the file.
-    shown = re.sub(r'\n\n +(Args|Returns|Raises|Attributes):\n.*?(?=\n +""")', "", source, count=1, flags=re.DOTALL)
-    _display_markdown(f"```python\n{shown}```")
+    _display_markdown(f"```python\n{listing(function)}```")
 
 
 class Experiment:
@@ -213,7 +209,8 @@ class Experiment:
         if kept and exhibit in kept["exhibits"] and self.tier != kept["tier"]:
             there = _caption(kept["tier"], kept["parameters"], seeds)
             panels[f"recorded: {there}"] = pd.DataFrame(kept["exhibits"][exhibit])
-        plots.side_by_side({**panels, f"this run: {here}" if panels else here: frame}, draw)
+        title = self.paper.exhibits[exhibit].title
+        plots.side_by_side({**panels, f"this run: {here}" if panels else here: frame}, draw, title)
         if RESULT_VARIABLE in os.environ:
             folder = Path(os.environ[RESULT_VARIABLE]).parent / "figures"
             plots.save_svg(folder / f"{exhibit}.svg", here, draw, frame)
@@ -290,13 +287,20 @@ class Experiment:
         return {tier: result for tier, result in recorded_results(self.notebook).items() if tier != "reduced"}
 
     def finish(self) -> None:
-        """Show what the run cost; under the runner, write its result, and beside it the weights that are kept."""
-        _display_markdown(cost(self.costs))
+        """Show what the run cost and where to read on; under the runner, write the result and the weights kept."""
+        _display_markdown(f"{cost(self.costs)}\n\n{self._read_on()}")
         if RESULT_VARIABLE in os.environ:
             place = Path(os.environ[RESULT_VARIABLE])
             if self._holds_nets():
                 write_atomically(nets_path(place), self._weights)
             write_result(place, self.result())
+
+    def _read_on(self) -> str:
+        """Links from the end of the page: the next notebook of the paper where there is one, and the paper's claims."""
+        later = [other for other in all_notebooks(repository()) if other.paper == self.notebook.paper]
+        after = [other for other in later if other.number > self.notebook.number]
+        onward = [f"next: [{after[0].title}]({after[0].path.name})"] if after else []
+        return f"Read on: {' · '.join([*onward, '[all claims of the paper](README.md)', '[all papers](../README.md)'])}"
 
     def _holds_nets(self) -> bool:
         return bool(self.nets.get("kept"))

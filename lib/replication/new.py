@@ -97,7 +97,7 @@ def _place(tree: Path, which: str, topic: str | None) -> Place:
 
 
 def _files_of_notebook(tree: Path, place: Place, paper: Paper | None) -> dict[Path, str]:
-    """The notebook, its arms and their tests."""
+    """The notebook, its arms, what it derives from them, and their tests."""
     claims = [claim for claim in paper.claims.values() if claim.notebook == place.number] if paper else []
     text = place.filled(
         "notebook.md",
@@ -108,6 +108,7 @@ def _files_of_notebook(tree: Path, place: Place, paper: Paper | None) -> dict[Pa
     return {
         tree / "papers" / place.paper / f"{place.number}-{place.topic}.ipynb": as_notebook(text),
         tree / "lib" / "experiments" / place.package / f"{place.module}.py": place.filled("arms.txt"),
+        tree / "lib" / "experiments" / place.package / f"{place.module}_rows.py": place.filled("rows.txt"),
         tree / "tests" / "experiments" / place.package / f"test_{place.module}.py": place.filled("test_arms.txt"),
     }
 

@@ -47,6 +47,13 @@ class Notebook:
             raise ValueError(f"{self.path} is not a notebook ({fault}); restore it with git checkout") from fault
 
     @property
+    def title(self) -> str:
+        """The first heading of the page; the file's name where there is none."""
+        prose = ("".join(cell["source"]) for cell in self.cells if cell["cell_type"] == "markdown")
+        headings = (line.removeprefix("# ") for text in prose for line in text.splitlines() if line.startswith("# "))
+        return next(headings, self.path.stem)
+
+    @property
     def code(self) -> list[str]:
         """Sources of the code cells, in order."""
         return ["".join(cell["source"]) for cell in self.cells if cell["cell_type"] == "code"]

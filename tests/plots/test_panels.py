@@ -17,7 +17,7 @@ from lib.plots import panels
 @pytest.fixture
 def displayed(monkeypatch):
     found = []
-    monkeypatch.setattr("IPython.display.display", lambda bundle, raw: found.append(bundle))
+    monkeypatch.setattr("IPython.display.display", lambda bundle, metadata, raw: found.append(bundle))
     return found
 
 
@@ -59,7 +59,7 @@ def test_a_thin_line_keeps_its_colour_beside_thick_ones(displayed):
 
 def test_long_titles_do_not_run_into_each_other(displayed, monkeypatch):
     figures: list[Figure] = []
-    monkeypatch.setattr(panels, "show", lambda figure, about: figures.append(figure))
+    monkeypatch.setattr(panels, "show", lambda figure, *_: figures.append(figure))
     frame = pd.DataFrame({"x": [0, 1], "y": [0, 1]})
     titles = [f"{tier}, cifar10, cifar100, svhn-sample, textures-sample, tiny-imagenet, 3 seeds" for tier in "ab"]
     panels.side_by_side(dict.fromkeys(titles, frame), draw)
@@ -71,10 +71,19 @@ def test_long_titles_do_not_run_into_each_other(displayed, monkeypatch):
 
 def test_panels_of_one_quantity_have_one_scale_and_names_are_left_alone(monkeypatch, displayed):
     ranges: list[tuple[tuple[float, float], ...]] = []
-    monkeypatch.setattr(panels, "show", lambda figure, about: ranges.append(tuple(a.get_ylim() for a in figure.axes)))
+    monkeypatch.setattr(panels, "show", lambda figure, *_: ranges.append(tuple(a.get_ylim() for a in figure.axes)))
     low, high = pd.DataFrame({"x": [0, 1], "y": [0.0, 1.0]}), pd.DataFrame({"x": [0, 1], "y": [5.0, 9.0]})
     panels.side_by_side({"recorded: laptop": low, "reduced": high}, draw)
     panels.side_by_side({"a": low.assign(y=["cat", "dog"]), "b": high.assign(y=["dog", "fox"])}, draw)
     together, names = ranges
     assert together[0] == together[1] and together[0][0] <= 0 and together[0][1] >= 9
     assert names[0] == names[1]  # two names each, in their own order
+
+
+def test_a_picture_says_to_a_screen_reader_what_it_is_of(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, metadata, raw: shown.append((data, metadata)))
+    panels.side_by_side({"reduced, digits": pd.DataFrame({"x": [0, 1], "y": [0.0, 1.0]})}, draw, "Accuracy by depth")
+    (data, metadata) = shown[0]
+    assert data["text/plain"] == "figure: reduced, digits"
+    assert metadata == {"image/png": {"alt": "Accuracy by depth. reduced, digits"}}

@@ -79,7 +79,8 @@ def test_what_is_left_to_fill_in_is_all_that_check_finds(tree: Path):
     left = [fault.split(" still says ")[0] for fault in faults if PLACEHOLDER in fault]
     assert left == [
         *(f"some-nets/{name}" for name in ("paper.yaml", "README.md", "2-wider-nets.ipynb")),
-        *("lib/experiments/some_nets/wider_nets.py", "tests/experiments/some_nets/test_wider_nets.py"),
+        *("lib/experiments/some_nets/wider_nets.py", "lib/experiments/some_nets/wider_nets_rows.py"),
+        *("tests/experiments/some_nets/test_wider_nets.py",),
     ]
     assert len(others) == 2 and "no claim has a number" in others[0] and "no claim in paper.yaml is its" in others[1]
 
@@ -120,11 +121,11 @@ def test_the_cells_stand_in_the_order_of_every_page_with_their_tags(tree: Path):
     assert list(tags)[2] == 'experiment = replication.start("Tiny-paper", 3)'
     assert list(tags)[-4:] == [
         "experiment.deviations()",
-        "experiment.judge(values)",
+        "experiment.judge(derived.derived(runs_of), runs_of)",
         "experiment.evidence()",
         "experiment.finish()",
     ]
-    assert tags["experiment.judge(values)"] == ["nbval-check-output"]
+    assert tags["experiment.judge(derived.derived(runs_of), runs_of)"] == ["nbval-check-output"]
     assert tags["experiment.deviations()"] == tags["experiment.evidence()"] == ["nbval-ignore-output"]
     assert len(notebook.cells) >= 1.8 * len(tagged)
     sources = ["".join(cell["source"]) for cell in notebook.cells]
@@ -140,7 +141,8 @@ def test_the_cells_stand_in_the_order_of_every_page_with_their_tags(tree: Path):
 def test_its_python_is_python_and_the_files_are_importable_packages(tree: Path):
     new(tree, "Tiny-paper/3", None)
     made = contents(tree)
-    for name in ("lib/experiments/tiny_paper/third.py", "tests/experiments/tiny_paper/test_third.py"):
+    for name in ("lib/experiments/tiny_paper/third.py", "lib/experiments/tiny_paper/third_rows.py",
+                 "tests/experiments/tiny_paper/test_third.py"):  # fmt: skip
         ast.parse(made[name])
     assert {"lib/experiments/tiny_paper/__init__.py", "tests/experiments/tiny_paper/__init__.py"} <= set(made)
     assert "from lib.experiments.tiny_paper import third as arms" in json.dumps(made)
@@ -152,6 +154,7 @@ def test_its_python_is_python_and_the_files_are_importable_packages(tree: Path):
         "papers/Tiny-paper/2-another.ipynb",
         "papers/Tiny-paper/2-second-look.ipynb",
         "lib/experiments/tiny_paper/second_look.py",
+        "lib/experiments/tiny_paper/second_look_rows.py",
         "tests/experiments/tiny_paper/test_second_look.py",
     ],
 )
