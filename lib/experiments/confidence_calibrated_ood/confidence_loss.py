@@ -83,7 +83,7 @@ def classifier(
     device: str,
     checkpoint: Path | None = None,
 ) -> dict[str, Any]:
-    """Train one net in one of the `TRAININGS` and return its logits on every set, with the labels of its own.
+    """Train one net in one of the `TRAININGS`; return its weights, its logits on every set, and the labels of its own.
 
     Sets are called by their role: test, validation, broad/..., narrow/..., near/..., far/..., noise/... . All trainings
     of a seed share the in-distribution images, the outliers and the test images.
@@ -119,6 +119,7 @@ def classifier(
         "logits": {name: predict(model, images) for name, images in sets.items()}
         | {"test, batch statistics": with_batch_statistics(model, test.images[:STATISTICS_IMAGES])},
         "labels": {"test": test.labels, "validation": validation.labels},
+        "weights": {name: value.cpu() for name, value in model.state_dict().items()},
         "cpu seconds": history.cpu_seconds,
     }
 
