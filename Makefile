@@ -35,8 +35,13 @@ reproduce: env
 	@$(RUN) run $(WHICH) --tier $(TIER) $(SIDE_BY_SIDE) $(if $(MINUTES),--minutes $(MINUTES))
 
 # Unit tests, dry runs of the larger tiers, every notebook under nbval from an empty output folder, one through the runner.
+# With DEVICE=cuda, the tests of all that computes on a device, there; without it they are among the unit tests, on a pretended GPU.
 test: env
+ifdef DEVICE
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q --device $(DEVICE) tests/*/test_on_device.py
+else
 	@PYTHON=$(PYTHON) bash tests/run
+endif
 
 # Every notebook computed with SSE 4.1, as a machine without AVX2 would, against the references that AVX2 made; minutes.
 test-elsewhere: env
