@@ -240,6 +240,7 @@ def pretended_gpu() -> Iterator[Marks]:
         "get_device_name": lambda *_: "pretended", "synchronize": lambda *_: None, "manual_seed_all": lambda seed: None,
         "get_rng_state": lambda *_: torch.get_rng_state(), "set_rng_state": lambda state, *_: None,
         "reset_peak_memory_stats": lambda *_: None, "max_memory_allocated": lambda *_: 0,
+        "is_current_stream_capturing": lambda: False,
     }  # fmt: skip
     fork = torch.random.fork_rng
     with ExitStack() as stack:
