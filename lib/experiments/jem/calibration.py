@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lib.data.image_set import ImageSet
-from lib.experiments.jem.subjects import loaded
+from lib.experiments.jem.subjects import Division, Protocol, loaded
 from lib.experiments.jem.training import Task, classify, opened
 from lib.methods.jem import noisy
 from lib.metrics.calibration import (
@@ -36,6 +36,19 @@ BINS = 20  # of equal width, as in the paper's figure
 WATCHES = 20  # looks at the twin on its way
 WATCHED_IMAGES = 2000  # test images that a look is at
 DRAWS = 200  # simulated nets of a noise floor
+
+JEM, TWIN, LONG = "JEM", "classifier alone, same steps", "classifier alone, same passes"
+NOISY, EARLY = "classifier alone, same data noise", "classifier alone, stopped early"
+BLURRED = "JEM, noise on the test images"
+# row -> its net, the name of the weights in it, and the noise on the test images
+ROWS: dict[str, tuple[str, str, float]] = {
+    JEM: ("joint", "weights", 0.0),
+    TWIN: ("same_steps", "weights", 0.0),
+    LONG: ("same_passes", "weights", 0.0),
+    NOISY: ("same_data_noise", "weights", 0.0),
+    EARLY: ("watched", "early weights", 0.0),
+    BLURRED: ("joint", "weights", Protocol.data_noise),
+}
 
 
 def watched_twin(seed: int, pooled_dataset: str, task: Task, device: str, checkpoint: Path | None = None) -> Values:
@@ -74,16 +87,34 @@ class Watch:
             run.history.record(name, run.step, value)
 
 
-def answers(
-    seed: int, pooled_dataset: str, task: Task, net: Task, device: str, weights: str = "weights", sigma: float = 0.0
-) -> Values:
-    """Logits of a trained net for test and held-out images, (N, K) float32 each, with the labels.
-
-    `net` is what its arm returned and `weights` the name of the weights in it; `sigma` is the noise on the test images,
-    for images in [-1, 1], that the released code evaluates with.
-    """
+def assessed(
+    seed: int, pooled_dataset: str, task: Task, joint: Task, same_steps: Task, same_passes: Task, same_data_noise: Task,
+    watched: Task, device: str,
+) -> Values:  # fmt: skip
+    """Every row of `ROWS` on the test images, as the net comes and after a temperature fitted to held-out images."""
+    nets = {
+        **{"joint": joint, "same_steps": same_steps, "same_passes": same_passes},
+        **{"same_data_noise": same_data_noise, "watched": watched},
+    }
     p, division = opened(pooled_dataset, task, seed)
-    model = loaded(p.build(division, seed), net[weights], device)
+    model = p.build(division, seed)
+    return {
+        row: assessment(answered_by(loaded(model, nets[net][weights], device), division, seed, sigma))
+        for row, (net, weights, sigma) in ROWS.items()
+    }
+
+
+def answers(seed: int, pooled_dataset: str, task: Task, net: Task, weights: str, device: str) -> Values:
+    """What a trained net answers; `net` is what its arm returned, `weights` the name of the weights in it."""
+    p, division = opened(pooled_dataset, task, seed)
+    return answered_by(loaded(p.build(division, seed), net[weights], device), division, seed)
+
+
+def answered_by(model: nn.Module, division: Division, seed: int, sigma: float = 0.0) -> Values:
+    """Logits for test and held-out images, (N, K) float32 each, with the labels.
+
+    `sigma` is the noise on the test images, for images in [-1, 1], that the released code evaluates with.
+    """
     test = division.test.images
     return {
         "test": predict(model, noisy(test, sigma, torch.Generator().manual_seed(seed)) if sigma else test),
@@ -93,8 +124,8 @@ def answers(
     }
 
 
-def assessed(seed: int, answered: Values) -> Values:
-    """Calibration on the test images as the net comes, and after a temperature that was fitted to held-out images."""
+def assessment(answered: Values) -> Values:
+    """One row: calibration with and without the temperature, the temperature, and the bins of the diagram."""
     logits, labels, temperature = answered["test"], answered["labels"], fitted(answered)
     return {
         "as it comes": calibration(logits, labels),

@@ -1,13 +1,13 @@
 """What `3-calibration` makes of the measured values: rows of its tables, frames of its figures, judged quantities.
 
-`measured` is setting -> row -> what `calibration.assessed` returned, one per seed; a setting is a data set with so
-many labels, a row one of `ROWS`. `trained` is setting -> arm -> what the arm that trained the net returned.
+`measured` is setting -> row -> what `calibration.assessed` found, one per seed; a setting is a data set with so many
+labels, a row one of `calibration.ROWS`. `trained` is setting -> net -> what the arm that trained it returned.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lib.experiments.jem.subjects import Protocol
+from lib.experiments.jem.calibration import EARLY, JEM, LONG, TWIN
 from lib.replication.rows import Run, Runs, per_seed
 from lib.replication.rows import rows as by_path
 
@@ -17,19 +17,8 @@ if TYPE_CHECKING:
 Measured = Mapping[str, Mapping[str, Runs]]
 Table = dict[str, dict[str, list[Any]]]
 
-TWINS = ("same steps", "same passes", "same data noise")  # of `training.twin`
-JEM, TWIN, LONG = "JEM", "classifier alone, same steps", "classifier alone, same passes"
-NOISY, EARLY = "classifier alone, same data noise", "classifier alone, stopped early"
-BLURRED = "JEM, noise on the test images"
-# row -> the arm whose net it is, and how the net is asked
-ROWS: dict[str, tuple[str, dict[str, Any]]] = {
-    JEM: ("JEM", {}),
-    TWIN: ("same steps", {}),
-    LONG: ("same passes", {}),
-    NOISY: ("same data noise", {}),
-    EARLY: ("watched", {"weights": "early weights"}),
-    BLURRED: ("JEM", {"sigma": Protocol.data_noise}),
-}
+# arm's argument -> what `training.twin` is asked for
+TWINS = {name: name.replace("_", " ") for name in ("same_steps", "same_passes", "same_data_noise")}
 SHOWN = (JEM, TWIN, LONG, EARLY)  # in figures
 
 
@@ -40,6 +29,11 @@ def setting_names(datasets: Sequence[str]) -> list[str]:
     ['cifar10', 'cifar10, many labels']
     """
     return [name + ", many labels" * (name in datasets[:place]) for place, name in enumerate(datasets)]
+
+
+def by_row(runs: Runs) -> dict[str, list[Any]]:
+    """Runs that hold row -> values, one per seed, as row -> runs."""
+    return {row: per_seed(runs, row) for row in runs[0]}
 
 
 def calibration_rows(measured: Measured) -> Table:
@@ -150,6 +144,6 @@ def compared(rows: Mapping[str, Runs], nets: Mapping[str, Runs]) -> dict[str, li
         "confidence of the twin minus its accuracy": per_seed(rows[TWIN], "as it comes/confidence minus accuracy"),
         # A twin that is never right has nothing to be ahead of.
         "accuracy of JEM over the twin's": [jem / twin if twin else 1.0 for jem, twin in right],
-        "gain of JEM in its last quarter": per_seed(nets["JEM"], "gain of the last quarter"),
-        "gain of the twin in its last quarter": per_seed(nets["same steps"], "gain of the last quarter"),
+        "gain of JEM in its last quarter": per_seed(nets["joint"], "gain of the last quarter"),
+        "gain of the twin in its last quarter": per_seed(nets["same_steps"], "gain of the last quarter"),
     }

@@ -1,7 +1,7 @@
 """The arms of `3-calibration`, and what its rows, frames and rules are given."""
 
-import json
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,7 +10,10 @@ import torch
 from lib.experiments.jem import calibration as arms
 from lib.experiments.jem import calibration_rows as derive
 from lib.experiments.jem import training
+from lib.experiments.jem.subjects import loaded
+from lib.replication.notebooks import find_notebook
 from lib.replication.paper_file import read_paper
+from lib.replication.parameters import tier_parameters
 from lib.roots import repository
 
 PROTOCOL = {"net": "mlp 2x256", "steps": 60, "sgld_steps": 1, "buffer_size": 100}
@@ -53,9 +56,9 @@ def test_a_temperature_changes_confidence_and_no_answer():
 def test_the_temperature_is_fitted_to_held_out_images_alone():
     held_out = torch.tensor([[logit(0.9), 0.0]] * 4), torch.tensor([0, 0, 0, 1])
     answered = {"test": by_hand()[0], "labels": by_hand()[1], "held out": held_out[0], "held-out labels": held_out[1]}
-    run = arms.assessed(0, answered)
+    run = arms.assessment(answered)
     assert run["temperature"] == pytest.approx(logit(0.9) / math.log(3), rel=1e-5)  # .9 has to become 3/4
-    other = arms.assessed(0, answered | {"labels": 1 - answered["labels"]})
+    other = arms.assessment(answered | {"labels": 1 - answered["labels"]})
     assert other["temperature"] == run["temperature"] and other["scaled"] != run["scaled"]
     right = arms.calibration(answered["test"], answered["labels"], run["temperature"])
     assert run["scaled"] == right
@@ -100,23 +103,24 @@ def test_it_is_stopped_where_held_out_likelihood_is_highest(watched):
 
 
 def test_answers_are_of_other_images_than_the_net_learnt_from(watched):
-    clean, again, noisy = (arms.answers(0, net=watched, sigma=sigma, **WHERE) for sigma in (0.0, 0.0, 0.5))
+    p, division = training.opened("digits", TASK, 0)
+    net = loaded(p.build(division, 0), watched["weights"], "cpu")
+    clean, again, noisy = (arms.answered_by(net, division, 0, sigma) for sigma in (0.0, 0.0, 0.5))
     assert clean["test"].shape == (600, 10) and clean["held out"].shape == (200, 10)
     assert torch.equal(clean["test"], again["test"]) and torch.equal(clean["held out"], noisy["held out"])
     assert not torch.allclose(clean["test"], noisy["test"], atol=1e-2)
-    assert torch.equal(clean["labels"], training.opened("digits", TASK, 0)[1].test.labels)
+    assert torch.equal(clean["labels"], division.test.labels)
+    assert torch.equal(clean["held-out labels"], division.validation.labels)
 
 
 @pytest.fixture(scope="module")
 def small(watched) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two settings of one net, which stands for all arms, as the page has them: measured, trained."""
     net = watched | {"gain of the last quarter": 0.25}
-    run = {
-        row: arms.assessed(0, arms.answers(0, net=net, **how, **WHERE)) for row, (_, how) in derive.ROWS.items()
-    }  # fmt: skip
+    nets = dict.fromkeys({arm for arm, _, _ in arms.ROWS.values()}, net)
+    rows = derive.by_row([arms.assessed(0, **nets, **WHERE)])
     names = derive.setting_names(["digits", "digits"])
-    trained = {name: {arm: [net] for arm, _ in derive.ROWS.values()} for name in names}
-    return {name: {row: [found] for row, found in run.items()} for name in names}, trained
+    return dict.fromkeys(names, rows), {name: {arm: [net] for arm in nets} for name in names}
 
 
 def test_every_quantity_of_the_rules_is_measured(small):
@@ -127,7 +131,7 @@ def test_every_quantity_of_the_rules_is_measured(small):
         asked |= {gate.quantity for part in rule.parts for gate in part.gates}
         asked |= {control.take for control in rule.controls}
         assert {f"{name}/digits" for name in asked} <= found.keys()
-    early = small[0]["digits"][derive.EARLY][0]["as it comes"]["calibration error"]
+    early = small[0]["digits"][arms.EARLY][0]["as it comes"]["calibration error"]
     assert found["calibration error of the twin stopped early/digits"] == [early]
     assert found["accuracy of JEM over the twin's/digits"] == [1.0]
     assert found["gain of JEM in its last quarter/digits, many labels"] == [0.25]
@@ -140,12 +144,12 @@ def test_a_set_that_comes_twice_has_two_names():
 def test_rows_and_frames_hold_what_they_say(small):
     measured, trained = small
     table = derive.calibration_rows(measured)
-    assert len(table) == 2 * len(derive.ROWS)
-    run = measured["digits"][derive.TWIN][0]
-    assert table[f"digits: {derive.TWIN}"]["calibration error, scaled"] == [run["scaled"]["calibration error"]]
+    assert len(table) == 2 * len(arms.ROWS)
+    run = measured["digits"][arms.TWIN][0]
+    assert table[f"digits: {arms.TWIN}"]["calibration error, scaled"] == [run["scaled"]["calibration error"]]
     assert derive.likelihood_rows(measured)["digits: JEM"]["temperature"] == [run["temperature"]]
     bins = derive.reliability_frame(measured)
-    assert bins[bins["net"] == derive.JEM]["size"].sum() == 600
+    assert bins[bins["net"] == arms.JEM]["size"].sum() == 600
     errors = derive.error_frame(measured)
     assert len(errors) == 2 * len(derive.SHOWN) and set(errors.columns) >= {"sign", "before", "after", "chance"}
     path = derive.path_frame(measured, trained)
@@ -157,7 +161,7 @@ def test_rows_and_frames_hold_what_they_say(small):
 
 
 def test_the_view_has_the_bins_and_the_temperature_that_were_chosen(watched):
-    answered = {"twin": arms.answers(0, net=watched, **WHERE)}
+    answered = {"twin": arms.answers(0, net=watched, weights="weights", **WHERE)}
     shown = arms.viewed(answered, "twin", 5, 2.0)
     logits, labels = answered["twin"]["test"], answered["twin"]["labels"]
     assert shown["diagram"] == arms.diagram(logits, labels, 2.0, 5) and len(shown["diagram"]["size"]) <= 5
@@ -165,8 +169,25 @@ def test_the_view_has_the_bins_and_the_temperature_that_were_chosen(watched):
     assert shown["fitted temperature"] == arms.fitted(answered["twin"])
 
 
-def test_nets_that_the_training_page_has_are_taken_from_it():
-    """At `reduced` the digits with 500 labels: JEM and three twins, three seeds, by their keys."""
-    folder = repository() / "papers" / "JEM" / "recorded" / "reduced"
-    training_page, this_page = (json.loads((folder / f"{n}.json").read_text())["artefacts"] for n in (2, 3))
-    assert len(set(training_page) & set(this_page)) == 4 * 3
+@pytest.mark.parametrize(
+    ("tier", "shared"),
+    [
+        ("reduced", {"digits, many labels": "digits"}),
+        ("laptop", {"mnist": "mnist", "cifar10": "cifar10"}),
+        ("gpu", {"cifar10, many labels": "cifar10"}),
+    ],
+)
+def test_nets_that_the_training_page_has_are_asked_for_in_its_words(tier, shared):
+    """The same arguments give the same key, so that no net is trained twice."""
+    there, here = (asked_for(number, name, tier) for number, name in ((2, "shared"), (3, "settings")))
+    assert {mine: here[mine] for mine in shared} == {mine: there[theirs] for mine, theirs in shared.items()}
+
+
+def asked_for(number: int, name: str, tier: str) -> dict[str, Any]:
+    """What a page of JEM makes of its parameters at a tier, under the name of a variable."""
+    page = find_notebook(repository(), "JEM", number)
+    made: dict[str, Any] = {"arms": training, "training": training, "derive": derive}
+    made |= {"experiment": SimpleNamespace(device="cpu"), **tier_parameters(page, tier)}
+    (cell,) = ["".join(c["source"]) for c in page.cells if f"\n{name} = {{" in "".join(c["source"])]
+    exec(cell, made)
+    return made[name]
