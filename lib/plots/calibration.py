@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-SPREAD = 0.62  # of the settings about the height of their net
+SPREAD = 0.48  # of the settings about the height of their net
 
 
 def reliability(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -54,7 +54,7 @@ def sides(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.errorbar(points.mean(), height, xerr=bar, fmt="o", color=colour, capsize=2, ms=5, label=label)
     axes.axvline(0, color="0.4", lw=1)
     axes.set(xlabel="confidence minus accuracy, points (left: under-confident)")
-    axes.legend(fontsize=7)
+    beneath(axes)
 
 
 def errors(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -72,7 +72,12 @@ def errors(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.plot([], [], "|", color="0.2", ms=9, label="chance alone")
     axes.set(xlabel="calibration error, 20 bins, per cent")
     axes.set_xlim(left=0)
-    axes.legend(fontsize=7)
+    beneath(axes)
+
+
+def beneath(axes: "Axes") -> None:
+    """A legend beneath the axes, where it covers no dot."""
+    axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
 def placed(frame: "pd.DataFrame", axes: "Axes") -> list[tuple[str | None, float, Any, "pd.DataFrame"]]:

@@ -57,7 +57,7 @@ def test_a_diagram_has_a_dot_for_each_bin(axes):
 
 def test_every_net_has_a_line_for_every_setting(axes):
     found = calibration.placed(ERRORS, axes)
-    assert [height for _, height, _, _ in found] == pytest.approx([-0.31, 0.69, 0.31, 1.31])
+    assert [height for _, height, _, _ in found] == pytest.approx([-0.24, 0.76, 0.24, 1.24])
     assert [label for label, _, _, _ in found] == ["few", None, "many", None]
     single = calibration.placed(ERRORS[ERRORS["setting"] == "few"], axes)
     assert [height for _, height, _, _ in single] == [0, 1]

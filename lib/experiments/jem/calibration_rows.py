@@ -44,6 +44,7 @@ def calibration_rows(measured: Measured) -> Table:
         "calibration error": "as it comes/calibration error",
         "chance alone": "as it comes/chance alone",
         "calibration error, scaled": "scaled/calibration error",
+        "chance alone, scaled": "scaled/chance alone",
     }
     return by_path(flat(measured), columns)
 
