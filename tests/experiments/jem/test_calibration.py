@@ -133,6 +133,8 @@ def test_every_quantity_of_the_rules_is_measured(small):
         assert {f"{name}/digits" for name in asked} <= found.keys()
     early = small[0]["digits"][arms.EARLY][0]["as it comes"]["calibration error"]
     assert found["calibration error of the twin stopped early/digits"] == [early]
+    scaled = small[0]["digits"][arms.TWIN][0]["scaled"]["calibration error"]
+    assert found["calibration error of the twin after temperature scaling/digits"] == [scaled] != [early]
     assert found["accuracy of JEM over the twin's/digits"] == [1.0]
     assert found["gain of JEM in its last quarter/digits, many labels"] == [0.25]
 
