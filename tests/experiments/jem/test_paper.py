@@ -20,8 +20,8 @@ def test_effects_follow_from_the_tables_they_name():
     expected = {
         "C1": jem - accuracy["cifar10: classifier alone, same steps"],
         "C3": jem - accuracy["cifar10: p(x|y) alone"],
-        "C4": float(str(calibration["plain"]["calibration error"]))
-        - float(str(calibration["JEM"]["calibration error"])),
+        "C4": float(str(calibration["cifar100: classifier alone, same steps"]["calibration error"]))
+        - float(str(calibration["cifar100: JEM"]["calibration error"])),
     }
     for name, effect in expected.items():
         found = [part.paper.effect for part in PAPER.claims[name].parts if part.paper is not None]
