@@ -31,11 +31,6 @@ def setting_names(datasets: Sequence[str]) -> list[str]:
     return [name + ", many labels" * (name in datasets[:place]) for place, name in enumerate(datasets)]
 
 
-def by_row(runs: Runs) -> dict[str, list[Any]]:
-    """Runs that hold row -> values, one per seed, as row -> runs."""
-    return {row: per_seed(runs, row) for row in runs[0]}
-
-
 def calibration_rows(measured: Measured) -> Table:
     """Fractions: how often right, how sure, how wrong about it, before and after the temperature."""
     columns = {

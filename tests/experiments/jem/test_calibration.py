@@ -14,6 +14,7 @@ from lib.experiments.jem.subjects import loaded
 from lib.replication.notebooks import find_notebook
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import tier_parameters
+from lib.replication.rows import by_name
 from lib.roots import repository
 
 PROTOCOL = {"net": "mlp 2x256", "steps": 60, "sgld_steps": 1, "buffer_size": 100}
@@ -118,7 +119,7 @@ def small(watched) -> tuple[dict[str, Any], dict[str, Any]]:
     """Two settings of one net, which stands for all arms, as the page has them: measured, trained."""
     net = watched | {"gain of the last quarter": 0.25}
     nets = dict.fromkeys({arm for arm, _, _ in arms.ROWS.values()}, net)
-    rows = derive.by_row([arms.assessed(0, **nets, **WHERE)])
+    rows = by_name([arms.assessed(0, **nets, **WHERE)])
     names = derive.setting_names(["digits", "digits"])
     return dict.fromkeys(names, rows), {name: {arm: [net] for arm in nets} for name in names}
 
