@@ -43,7 +43,9 @@ def build(name: str, shape: Shape, outputs: int, mean: float = 0.0) -> nn.Module
         return PLAIN_NETS[name].build(shape, outputs)
     side = {"lenet": 28, "small lenet": 8}[name]
     if shape[1:] != (side, side):
-        raise ValueError(f"{name!r} is for images of {side} x {side}, found {shape[1]} x {shape[2]}: choose another net")
+        raise ValueError(
+            f"{name!r} is for images of {side} x {side}, found {shape[1]} x {shape[2]}: choose another net"
+        )
     return LENETS[name](outputs, in_channels=shape[0], mean=mean)
 
 

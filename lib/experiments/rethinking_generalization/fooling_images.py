@@ -16,6 +16,7 @@ from lib.attacks.fab import fab
 from lib.attacks.fooling import fooling_images
 from lib.attacks.regularised_ascent import regularised_ascent
 from lib.data.image_set import to_float
+from lib.data.load import load
 from lib.data.pixels import gaussian_pixels, random_pixels
 from lib.experiments.rethinking_generalization.fooled_nets import draw, fitted, loaded, unsure_of_random_images
 from lib.experiments.rethinking_generalization.fooled_nets import build as build_net
@@ -28,7 +29,6 @@ SURE = 0.99  # what the paper calls certain
 ENOUGH = 0.9999  # confidence at which gradient ascent stops
 SCENES = 24  # generations kept to watch
 RECORDED = 40  # generations whose champions may become images of the eleventh class
-RANDOM_IMAGES = 1000  # of each kind, to see how sure a net is of images that nobody optimised
 ENCODINGS = ("direct encoding", "cppn")
 KINDS = {"plain": 0, "other start": 1, "unsure": 2, "untrained": 3}  # of a net -> what its seed is derived with
 
@@ -199,6 +199,7 @@ def compared(
     n_images: int,
     n_held_out_images: int,
     n_test_images: int,
+    n_random_images: int,
     device: str,
 ) -> Values:
     """What other nets see in the images of `found`, how far they are from digits, and what is left of them shuffled."""
@@ -208,13 +209,14 @@ def compared(
     aims = torch.arange(classes, device=device)
     judges = {"same architecture": (net, same), "other architecture": (other_net, other)}
     seen = {
-        name: predict(loaded(kind, shape, classes, of["weights"], device), images) for name, (kind, of) in judges.items()
+        name: predict(loaded(kind, shape, classes, of["weights"], device), images)
+        for name, (kind, of) in judges.items()
     }
     fit, _, test = draw(seed, dataset, n_images, n_held_out_images, n_test_images)
     nearest = nearest_distance(images.cpu(), to_float(fit.images))
     usual = nearest_distance(to_float(test.images), to_float(fit.images)).quantile(0.5)
     generator = torch.Generator(device).manual_seed(derived_seed(seed, 40))
-    shuffled = random_pixels(images.repeat(RANDOM_IMAGES // classes, 1, 1, 1), generator)
+    shuffled = random_pixels(images.repeat(max(1, n_random_images // classes), 1, 1, 1), generator)
     tempered = predict(model, images) / fooled["temperature"]
     return {
         "same label": {name: _share(answers(logits) == aims) for name, logits in seen.items()},
@@ -252,18 +254,19 @@ def random_images(
     n_images: int,
     n_held_out_images: int,
     n_test_images: int,
+    n_random_images: int,
     device: str,
 ) -> dict[str, Values]:
     """How sure the net is of images that nobody optimised: what evolution begins with, and digits taken apart."""
     shape, classes = _kind_of(dataset)
     model = loaded(net, shape, classes, fooled["weights"], device)
-    fit, _, test = draw(seed, dataset, n_images, n_held_out_images, n_test_images)
+    *_, test = draw(seed, dataset, n_images, n_held_out_images, n_test_images)
     generator = torch.Generator(device).manual_seed(derived_seed(seed, 50))
-    digits = to_float(test.images[:RANDOM_IMAGES]).to(device)
+    digits = to_float(test.images[:n_random_images]).to(device)
     patterns = Patterns(shape)
     kinds = {
-        "uniform noise": uniform((RANDOM_IMAGES, *shape), generator),
-        "random CPPNs": patterns.images(patterns.first(RANDOM_IMAGES, generator)),
+        "uniform noise": uniform((n_random_images, *shape), generator),
+        "random CPPNs": patterns.images(patterns.first(n_random_images, generator)),
         "Gaussian pixels with the digits' mean and variance": gaussian_pixels(digits, generator).clamp(0, 1),
         "test digits, pixels shuffled": random_pixels(digits, generator),
         "test digits": digits,
@@ -413,8 +416,6 @@ def _encoding(name: str, shape: Shape, coordinates: str) -> Encoding:
 
 def _kind_of(dataset: str) -> tuple[Shape, int]:
     """Shape of an image and number of classes."""
-    from lib.data.load import load
-
     images = load(dataset, "test")
     return images.shape, len(images.classes)
 

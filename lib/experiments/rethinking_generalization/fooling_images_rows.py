@@ -56,8 +56,10 @@ def paper_rows(made: RunsOf, rounds: RunsOf) -> dict[str, dict[str, list[float]]
         f"digits, {title}": {"median confidence": _percent(per_seed(made[name], "median confidence"))}
         for name, title in (("direct encoding", "direct encoding"), ("cppn", "CPPN"))
     }
-    last = [of_seed[-1] for of_seed in per_seed(rounds["cppn"], "median confidence")]
-    return table | {"digits, retraining": {"median confidence": _percent(last)}}
+    if "cppn" in rounds:
+        last = [of_seed[-1] for of_seed in per_seed(rounds["cppn"], "median confidence")]
+        table["digits, retraining"] = {"median confidence": _percent(last)}
+    return table
 
 
 def confidence_rows(made: RunsOf, seen: RunsOf) -> dict[str, dict[str, list[Any]]]:
@@ -81,9 +83,20 @@ def random_rows(random: Runs, made: RunsOf, seen: RunsOf) -> dict[str, dict[str,
 
 def transfer_rows(seen: RunsOf, digits: Runs) -> dict[str, dict[str, list[Any]]]:
     """Which share of the images other nets give the same label, and of how many they are sure."""
-    columns = {"same architecture": "same label/same architecture", "other architecture": "same label/other architecture"}
+    columns = {
+        "same architecture": "same label/same architecture",
+        "other architecture": "same label/other architecture",
+    }
     sure = {f"{judge}, sure": f"sure of the same/{judge}" for judge in columns}
     return rows({**seen, "perturbed digits": digits}, columns | sure)
+
+
+def ascent_rows(climbed: RunsOf, judged: RunsOf) -> dict[str, dict[str, list[Any]]]:
+    """How sure the net is at each end of gradient ascent, how near that is to digits, and whether others see them."""
+    table = rows(climbed, {"median confidence": "median confidence", "lowest": "lowest confidence"})
+    seen = {f"same label, {judge}": f"same label/{judge}" for judge in ("same architecture", "other architecture")}
+    told = rows(judged, {"distance": "distance ratio"} | seen)
+    return {name: row | told[name] for name, row in table.items()}
 
 
 def round_rows(rounds: RunsOf) -> dict[str, dict[str, list[Any]]]:
