@@ -25,7 +25,7 @@ from lib.training.recipe import Shape
 from lib.training.schedules import linear
 
 BATCH = 64
-RATE = 1e-3  # of Adam, falling linearly
+RATE = 3e-3  # of Adam, falling linearly
 POOL = 500  # random CPPN images that the confidence loss is shown
 
 LENETS = {"lenet": lenet, "small lenet": small_lenet}
