@@ -1,8 +1,8 @@
 """Images that a network paints: compositional pattern-producing networks (Stanley 2007) that grow by mutation.
 
 A CPPN maps where a pixel lies (x, y, distance to the centre, a constant) to how bright it is. All of a population are
-evaluated together: nodes lie in slots of a fixed order, a connection runs upwards only, and a new node takes a free slot
-between the two ends of the connection that it splits. So one sweep over the slots computes every graph.
+evaluated together: nodes lie in slots of a fixed order, a connection runs upwards only, and a new node takes a free
+slot between the two ends of the connection that it splits. So one sweep over the slots computes every graph.
 """
 
 from dataclasses import dataclass
@@ -66,8 +66,9 @@ class Patterns:
         """Mutated copies of the parents; graphs are not crossed, so that `others` and the rate of pixels do nothing."""
         weights, kinds = parents["weights"].clone(), parents["kinds"].clone()
         count = len(weights)
-        happens = uniform((5, count), generator).T < torch.tensor(
-            [DELETE_NODE, ADD_NODE, DELETE_CONNECTION, ADD_CONNECTION, CHANGE], device=weights.device
+        happens = (
+            torch.tensor([DELETE_NODE, ADD_NODE, DELETE_CONNECTION, ADD_CONNECTION, CHANGE], device=weights.device)
+            > uniform((5, count), generator).T
         )
         keys = uniform((5, count, self.slots, self.slots), generator)  # what is chosen has the largest key
         delete_node(weights, kinds, happens[:, 0], keys[0, :, 0])

@@ -79,9 +79,10 @@ def rounds(frame: "pd.DataFrame", axes: "Axes") -> None:
         seeds = own.groupby("round")["confidence"]
         means, bars = seeds.mean(), seeds.apply(half_width)
         new = images == "evolved anew"
-        style = {"ls": "-" if new else ":", "mfc": colours[name] if new else "none"}
-        label = f"{name}, {images}"
-        axes.errorbar(means.index, means, bars, color=colours[name], marker="o", ms=5, capsize=2, label=label, **style)
+        bars_of = axes.errorbar(means.index, means, bars, color=colours[name], marker="o", ms=5, capsize=2)
+        bars_of.set_label(f"{name}, {images}")
+        line = bars_of.lines[0]
+        line.set(linestyle="-" if new else ":", markerfacecolor=colours[name] if new else "none")
     axes.set_xticks(sorted(frame["round"].unique()))
     axes.set(xlabel="retrainings", ylabel="median confidence", ylim=(-0.05, 1.08))
     axes.legend(fontsize=7)

@@ -22,7 +22,7 @@ def test_decay_darkens_and_blur_smooths(plain_net):
     )
     assert dark.mean() < 0.6 * plain.mean()
     assert smooth.diff(dim=3).abs().mean() < 0.7 * plain.diff(dim=3).abs().mean()
-    assert all(0 <= images.min() and images.max() <= 1 for images in (plain, dark, smooth))
+    assert all(images.min() >= 0 and images.max() <= 1 for images in (plain, dark, smooth))
 
 
 def test_a_blur_keeps_what_is_flat_and_spreads_a_point_as_a_gaussian():

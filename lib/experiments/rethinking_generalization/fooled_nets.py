@@ -1,4 +1,4 @@
-"""The nets of `5-fooling-images`, and how each is trained: the one that is fooled, and those that look at its images."""
+"""The nets of `5-fooling-images`, and how each is trained: the one that is fooled, and those that look on."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What `5-fooling-images` measures, one arm after the other.
 
-With the seed vary: which images are trained, held out and tested on, the initial weights and the order of every net, and
-every draw of evolution and of the starts of gradient ascent.
+With the seed vary: which images are trained, held out and tested on, the initial weights and the order of every net,
+and every draw of evolution and of the starts of gradient ascent.
 """
 
 from pathlib import Path
@@ -18,8 +18,8 @@ from lib.attacks.regularised_ascent import regularised_ascent
 from lib.data.image_set import to_float
 from lib.data.load import load
 from lib.data.pixels import gaussian_pixels, random_pixels
-from lib.experiments.rethinking_generalization.fooled_nets import draw, fitted, loaded, unsure_of_random_images
 from lib.experiments.rethinking_generalization.fooled_nets import build as build_net
+from lib.experiments.rethinking_generalization.fooled_nets import draw, fitted, loaded, unsure_of_random_images
 from lib.metrics.calibration import fit_temperature
 from lib.training.device import derived_seed
 from lib.training.evaluate import answers, predict
@@ -306,7 +306,9 @@ def retrained(
     shape, classes = fit.shape, len(fit.classes)
     model = loaded(net, shape, classes, fooled["weights"], device)
     generator = torch.Generator().manual_seed(derived_seed(seed, 60))
-    learnt, kept, old = [], [], []  # fooling images trained on, held out, and the champions of each round
+    learnt: list[Tensor] = []  # fooling images trained on
+    kept: list[Tensor] = []  # held out of it
+    old: list[Tensor] = []  # the champions of each round
     told: list[Values] = []
     for number in range(rounds + 1):
         found = evolve(

@@ -186,7 +186,7 @@ def beside_each_other(digits: Run, made: RunsOf, count: int = 6) -> "pd.DataFram
     """Tiles of the first seed: digits, perturbed, what was changed, and fooling images of the class they became."""
     import pandas as pd
 
-    lines = []
+    lines: list[dict[str, Any]] = []
     for place, became in enumerate(digits["answers"][:count]):
         digit, moved = digits["digits"][place], digits["images"][place]
         before = digits["labels"][place]
@@ -200,7 +200,11 @@ def beside_each_other(digits: Run, made: RunsOf, count: int = 6) -> "pd.DataFram
             text = f"{became}: {run['confidence'][became]:.4f}"
             lines.append(tile(name, place, run["images"][became]) | {"text": text})
     order = ["a test digit", "perturbed", "what was changed", *EVOLVED]
-    return pd.DataFrame(sorted(lines, key=lambda line: (order.index(line["row"]), line["column"])))
+
+    def place_of(line: dict[str, Any]) -> tuple[int, int]:
+        return order.index(line["row"]), line["column"]
+
+    return pd.DataFrame(sorted(lines, key=place_of))
 
 
 def tile(row: str, column: int, image: Any) -> dict[str, Any]:
