@@ -204,7 +204,8 @@ def beside_each_other(digits: Run, made: RunsOf, count: int = 6) -> "pd.DataFram
     def place_of(line: dict[str, Any]) -> tuple[int, int]:
         return order.index(line["row"]), line["column"]
 
-    return pd.DataFrame(sorted(lines, key=place_of))
+    lines.sort(key=place_of)
+    return pd.DataFrame(lines)
 
 
 def tile(row: str, column: int, image: Any) -> dict[str, Any]:
