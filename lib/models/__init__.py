@@ -3,7 +3,7 @@
 from lib.models.count import parameter_count
 from lib.models.fast_resnet import fast_resnet
 from lib.models.inputs import CentreCrop, PerImageWhitening, Standardise
-from lib.models.lenet import lenet
+from lib.models.lenet import lenet, small_lenet
 from lib.models.mlp import mlp
 from lib.models.recorded import recorded, recorded_nets
 from lib.models.small_alexnet import small_alexnet
@@ -26,6 +26,7 @@ __all__ = [
     "small_alexnet",
     "small_cnn",
     "small_inception",
+    "small_lenet",
     "vgg13",
     "wide_resnet",
 ]

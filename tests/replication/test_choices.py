@@ -13,7 +13,7 @@ from lib.experiments.jem import subjects, training
 from lib.experiments.noisy_student import self_training
 from lib.experiments.noisy_student import subjects as student_nets
 from lib.experiments.pretraining_robustness import subjects as robust_nets
-from lib.experiments.rethinking_generalization import random_labels
+from lib.experiments.rethinking_generalization import fooled_nets, random_labels
 from lib.experiments.rethinking_generalization import subjects as learners
 from lib.methods.self_training import WEIGHTINGS
 from lib.replication.data_sets import TRAINING_IMAGES
@@ -37,6 +37,8 @@ KNOWN: dict[tuple[str, str], Iterable[str]] = {
     ("rethinking-generalization/1", "further_learners"): learners.NETS,
     ("rethinking-generalization/1", "inputs"): random_labels.corruptions(DIGIT, torch.Generator()),
     ("rethinking-generalization/3", "learners"): learners.NETS,
+    ("rethinking-generalization/5", "net"): fooled_nets.NETS,
+    ("rethinking-generalization/5", "other_net"): fooled_nets.NETS,
 }
 # Names without a dictionary are spelt where they are used: in a cell of the notebook, or in an arm.
 SPELT = [
