@@ -109,7 +109,12 @@ def test_the_seed_decides_and_an_interrupt_changes_nothing(net, encoding, tmp_pa
     with pytest.raises(KeyboardInterrupt):
         evolved(net, encoding, film_at=(1, 5), checkpoint=path)
     taken = []
-    monkeypatch.setattr(evolution._Run, "step", lambda run: (taken.append(run.generation), step(run)))
+
+    def noted(run):
+        taken.append(run.generation)
+        step(run)
+
+    monkeypatch.setattr(evolution._Run, "step", noted)
     resumed = evolved(net, encoding, film_at=(1, 5), checkpoint=path)
     assert taken == [4, 5]
     for name in ("images", "log_odds", "history", "film"):

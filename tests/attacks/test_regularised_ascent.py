@@ -17,9 +17,9 @@ def test_without_decay_and_blur_it_is_plain_ascent(plain_net):
 
 def test_decay_darkens_and_blur_smooths(plain_net):
     noise, classes = start()
-    plain, dark, smooth = (
-        regularised_ascent(plain_net, noise, classes, steps=20, **pull) for pull in ({}, {"decay": 0.05}, {"blur": 0.5})
-    )
+    plain = regularised_ascent(plain_net, noise, classes, steps=20)
+    dark = regularised_ascent(plain_net, noise, classes, steps=20, decay=0.05)
+    smooth = regularised_ascent(plain_net, noise, classes, steps=20, blur=0.5)
     assert dark.mean() < 0.6 * plain.mean()
     assert smooth.diff(dim=3).abs().mean() < 0.7 * plain.diff(dim=3).abs().mean()
     assert all(images.min() >= 0 and images.max() <= 1 for images in (plain, dark, smooth))
