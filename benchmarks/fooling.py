@@ -4,6 +4,7 @@ Both sides have the same draws. The loop varies, renders and scores one offsprin
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,12 +29,12 @@ def evolution(divide: int) -> Row:
         measure=f"evolution of fooling images, direct encoding, {POPULATION} images a generation, LeNet, 28 x 28",
         unit="generations",
         goal=20,
-        sides={OURS: in_batches(), "one offspring after the other": one_by_one()},
+        sides={OURS: in_batches, "one offspring after the other": one_by_one},
         rounds=[generations] * 3,
         first=generations,
         count=int,
         check=same_champions,
-        note="The forward pass of LeNet is needed either way, and takes most of our time.",
+        note="The forward pass of LeNet is needed either way and takes most of our time; a smaller net raises the ratio.",
     )
 
 
@@ -48,9 +49,10 @@ def in_batches() -> Side:
     """Ours."""
     model = net()
 
-    def run(generations: int, number: int) -> Tensor:
-        settings = {"classes": CLASSES, "population": POPULATION, "seed": number}
-        return evolve(model, Pixels(SHAPE), generations=generations, **settings).log_odds
+    def run(generations: Any, number: int) -> Any:
+        return evolve(
+            model, Pixels(SHAPE), classes=CLASSES, generations=generations, population=POPULATION, seed=number
+        ).log_odds
 
     return run
 
@@ -60,7 +62,7 @@ def one_by_one() -> Side:
     model = net()
 
     @torch.no_grad()
-    def run(generations: int, number: int) -> Tensor:
+    def run(generations: Any, number: int) -> Any:
         generator = torch.Generator().manual_seed(number)
         best, champions = torch.full((CLASSES,), -torch.inf), torch.zeros(CLASSES, *SHAPE)
         for generation in range(generations + 1):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-GAP = 0.25  # between tiles, as a share of a tile, room for a line of text
+GAP = 0.42  # between tiles, as a share of a tile, room for a line of text
 
 
 def gallery(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -39,7 +39,7 @@ def tiles(frame: "pd.DataFrame", axes: "Axes") -> None:
         top = names.index(name) * (1 + GAP)
         extent = (column * 1.06, column * 1.06 + 1, top + 1, top)
         axes.imshow(picture(text, shape), cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
-        axes.text(column * 1.06 + 0.5, top + 1.12, below, ha="center", va="center", fontsize=6)
+        axes.text(column * 1.06 + 0.5, top + 1.19, below, ha="center", va="center", fontsize=6)
     axes.set(xlim=(-0.05, columns * 1.06), ylim=(len(names) * (1 + GAP), -0.05))
     axes.set_xticks([column * 1.06 + 0.5 for column in range(columns)], [str(column) for column in range(columns)])
     axes.set_yticks([place * (1 + GAP) + 0.5 for place in range(len(names))], names, fontsize=8)
