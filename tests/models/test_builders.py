@@ -20,6 +20,7 @@ BUILT = {
     "small_alexnet": (lambda: models.small_alexnet(4, inputs=CentreCrop(28, 28)), (3, 32, 32)),
     "small_cnn": (lambda: small_cnn(4, (5, 6, 7), 1, pool="mean", logit_scale=0.3), (1, 16, 16)),
     "small_inception": (lambda: models.small_inception(4), (3, 32, 32)),
+    "small_lenet": (lambda: models.small_lenet(11, mean=0.3), (1, 8, 8)),
     "vgg13": (lambda: models.vgg13(4, dropout=0.2, mean=0.3), (3, 32, 32)),
     "wide_resnet": (lambda: models.wide_resnet(10, 1, 4, batch_norm=False, late_stride=True), (3, 32, 32)),
 }
