@@ -34,7 +34,7 @@ def evolution(divide: int) -> Row:
         first=generations,
         count=int,
         check=same_champions,
-        note="The forward pass of LeNet is needed either way and takes most of our time; a smaller net raises the ratio.",
+        note="The forward pass of LeNet is needed either way and takes most of our time.",
     )
 
 
