@@ -189,7 +189,7 @@ def test_nets_that_the_training_page_has_are_asked_for_in_its_words(tier, shared
 def asked_for(number: int, name: str, tier: str) -> dict[str, Any]:
     """What a page of JEM makes of its parameters at a tier, under the name of a variable."""
     page = find_notebook(repository(), "JEM", number)
-    made: dict[str, Any] = {"arms": training, "training": training, "derive": derive}
+    made: dict[str, Any] = {"arms": training, "training": training, "derived": derive}
     made |= {"experiment": SimpleNamespace(device="cpu"), **tier_parameters(page, tier)}
     (cell,) = ["".join(c["source"]) for c in page.cells if f"\n{name} = {{" in "".join(c["source"])]
     exec(cell, made)
