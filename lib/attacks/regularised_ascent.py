@@ -1,13 +1,12 @@
 """Gradient ascent that is pulled back towards smooth and dark images, after the released code of Nguyen et al. 2015."""
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lib.attacks.checks import check_counts, check_images, check_labels, check_result
 from lib.attacks.guard import attacking, input_gradient
 from lib.attacks.losses import cross_entropy
 from lib.attacks.norms import ascent_direction
+from lib.data.noise_sets import gaussian_blur
 
 
 def regularised_ascent(
@@ -50,18 +49,6 @@ def regularised_ascent(
             gradients, _, _ = input_gradient(model, images, lambda logits: cross_entropy(logits, classes))
             images = (images + step_size * ascent_direction(-gradients, "l2")).clamp(0, 1) * (1 - decay)
             if blur > 0 and step % blur_every == 0:
-                images = gaussian_blur(images, blur).clamp(0, 1)
+                images = gaussian_blur(images, blur, border="replicate").clamp(0, 1)
     check_result(images, start, None, "l2")
     return images
-
-
-def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
-    """Every channel convolved with a Gaussian of `sigma` > 0 pixels, cut at 3 sigma, the border repeated outwards."""
-    reach = max(1, round(3 * sigma))
-    places = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
-    weights = torch.exp(-(places**2) / (2 * sigma**2))
-    weights = weights / weights.sum()
-    channels = images.shape[1]
-    padded = F.pad(images, (reach,) * 4, mode="replicate")
-    rows = F.conv2d(padded, weights.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
-    return F.conv2d(rows, weights.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels)

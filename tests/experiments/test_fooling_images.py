@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from lib.data.image_set import to_float
+from lib.data.parts import parts
 from lib.experiments.rethinking_generalization import fooled_nets
 from lib.experiments.rethinking_generalization import fooling_images as arms
 from lib.experiments.rethinking_generalization import fooling_images_rows as derived
@@ -43,13 +44,13 @@ def rebuilt(values):
 
 
 def test_parts_have_no_image_in_common():
-    sets = fooled_nets.draw(0, "digits", 600, 200, 200)
+    sets = parts("digits", (600, 200, 200), 0)
     rows = [tuple(row) for part in sets for row in to_float(part.images).flatten(1).tolist()]
     assert [len(part) for part in sets] == [600, 200, 200] and len(set(rows)) >= 995
 
 
 def test_weights_answer_as_was_measured(nets):
-    *_, test = fooled_nets.draw(0, "digits", 600, 200, 200)
+    *_, test = parts("digits", (600, 200, 200), 0)
     logits = predict(rebuilt(nets["plain"]), to_float(test.images))
     assert (logits.argmax(1) == test.labels).double().mean().item() == nets["plain"]["test accuracy"] > 0.85
     assert nets["untrained"]["test accuracy"] < 0.5 and nets["unsure"]["test accuracy"] > 0.7
@@ -96,7 +97,7 @@ def test_gradient_ascent_reaches_every_class(nets, start):
     found = arms.ascended(0, start=start, **settings, **SIZES, **SHARED)
     assert found["lowest confidence"] > 0.8 and found["median confidence"] > 0.99  # after 100 steps of training
     short = arms.ascended(0, start=start, **settings | {"n_steps": 1}, **SIZES, **SHARED)
-    fit, *_ = fooled_nets.draw(0, "digits", 600, 200, 1)
+    fit, *_ = parts("digits", (600, 200, 1), 0)
     apart = (short["images"] - to_float(fit.images).mean(0)).flatten(1).norm(dim=1).max()
     assert (apart < 0.1) == (start == "mean image")
 

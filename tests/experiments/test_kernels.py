@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from lib.data.load import load
 from lib.experiments.rethinking_generalization import kernels as arms
 from lib.experiments.rethinking_generalization import kernels_rows as derived
 from lib.experiments.rethinking_generalization import whole_kernels
@@ -28,8 +29,8 @@ def across():
 def test_parts_have_no_image_in_common_and_the_seed_decides_them():
     first, again, other = (arms.draw(seed, "digits", 300, 200, 200, "cpu") for seed in (0, 0, 1))
     rows = torch.cat([part.images.flatten(1) for part in (first.train, first.held_out, first.test)])
-    every = {tuple(row) for row in arms.load("digits", "all").images.flatten(1).tolist()}
-    twins = len(arms.load("digits", "all")) - len(every)
+    every = {tuple(row) for row in load("digits", "all").images.flatten(1).tolist()}
+    twins = len(load("digits", "all")) - len(every)
     assert len({tuple(row) for row in rows.tolist()}) >= len(rows) - twins
     assert torch.equal(first.train.images, again.train.images)
     assert not torch.equal(first.train.images, other.train.images)

@@ -9,9 +9,7 @@ from torch import Tensor, nn
 from lib.attacks.cppn import Patterns
 from lib.attacks.evolution import uniform
 from lib.data.image_set import ImageSet, to_float
-from lib.data.load import is_published, load
 from lib.data.pixels import random_pixels
-from lib.data.splits import split
 from lib.experiments.rethinking_generalization.subjects import NETS as PLAIN_NETS
 from lib.methods.confidence_loss import confidence_loss
 from lib.models.lenet import lenet, small_lenet
@@ -54,18 +52,6 @@ def loaded(name: str, shape: Shape, outputs: int, weights: Mapping[str, Tensor],
     net = build(name, shape, outputs)
     net.load_state_dict(dict(weights))
     return net.to(device).eval()
-
-
-def draw(
-    seed: int, dataset: str, n_images: int, n_held_out_images: int, n_test_images: int
-) -> tuple[ImageSet, ImageSet, ImageSet]:
-    """Training, held-out and test images of a seed, no image in two of them, classes in proportion."""
-    if is_published(dataset):
-        fit, held_out = split(load(dataset), (n_images, n_held_out_images), seed)
-        (test,) = split(load(dataset, "test"), (n_test_images,), seed)
-        return fit, held_out, test
-    fit, held_out, test = split(load(dataset, "all"), (n_images, n_held_out_images, n_test_images), seed)
-    return fit, held_out, test
 
 
 def fitted(

@@ -17,9 +17,10 @@ from lib.attacks.fooling import fooling_images
 from lib.attacks.regularised_ascent import regularised_ascent
 from lib.data.image_set import to_float
 from lib.data.load import load
+from lib.data.parts import parts
 from lib.data.pixels import gaussian_pixels, random_pixels
 from lib.experiments.rethinking_generalization.fooled_nets import build as build_net
-from lib.experiments.rethinking_generalization.fooled_nets import draw, fitted, loaded, unsure_of_random_images
+from lib.experiments.rethinking_generalization.fooled_nets import fitted, loaded, unsure_of_random_images
 from lib.metrics.calibration import fit_temperature
 from lib.training.device import derived_seed
 from lib.training.evaluate import answers, predict
@@ -65,7 +66,7 @@ def trained(
     Of the kinds, "other start" differs from "plain" in weights and order alone, "unsure" is trained with the confidence
     loss on random images beside the digits, and "untrained" keeps its random weights.
     """
-    fit, held_out, test = draw(seed, dataset, n_images, n_held_out_images, n_test_images)
+    fit, held_out, test = parts(dataset, (n_images, n_held_out_images, n_test_images), seed)
     own = derived_seed(seed, 10, KINDS[kind])
     if kind == "untrained":
         torch.manual_seed(own)
@@ -176,7 +177,7 @@ def ascended(
     aims = torch.arange(classes, device=device)
     begin = uniform((classes, *shape), generator)
     if start == "mean image":
-        fit, *_ = draw(seed, dataset, n_images, n_held_out_images, 1)
+        fit, *_ = parts(dataset, (n_images, n_held_out_images, 1), seed)
         noise = torch.randn(begin.shape, generator=generator, device=begin.device) / 255
         begin = (to_float(fit.images).mean(0).to(begin.device) + noise).clamp(0, 1)
     step = 0.1 * shape[-1] / 28  # 0.1 on 28 x 28, and as much for each pixel elsewhere
@@ -212,7 +213,7 @@ def compared(
         name: predict(loaded(kind, shape, classes, of["weights"], device), images)
         for name, (kind, of) in judges.items()
     }
-    fit, _, test = draw(seed, dataset, n_images, n_held_out_images, n_test_images)
+    fit, _, test = parts(dataset, (n_images, n_held_out_images, n_test_images), seed)
     nearest = nearest_distance(images.cpu(), to_float(fit.images))
     usual = nearest_distance(to_float(test.images), to_float(fit.images)).quantile(0.5)
     generator = torch.Generator(device).manual_seed(derived_seed(seed, 40))
@@ -260,7 +261,7 @@ def random_images(
     """How sure the net is of images that nobody optimised: what evolution begins with, and digits taken apart."""
     shape, classes = _kind_of(dataset)
     model = loaded(net, shape, classes, fooled["weights"], device)
-    *_, test = draw(seed, dataset, n_images, n_held_out_images, n_test_images)
+    *_, test = parts(dataset, (n_images, n_held_out_images, n_test_images), seed)
     generator = torch.Generator(device).manual_seed(derived_seed(seed, 50))
     digits = to_float(test.images[:n_random_images]).to(device)
     patterns = Patterns(shape)
@@ -302,7 +303,7 @@ def retrained(
 
     Returns one value for each round, the first being the net that knows ten classes.
     """
-    fit, held_out, test = draw(seed, dataset, n_images, n_held_out_images, n_test_images)
+    fit, held_out, test = parts(dataset, (n_images, n_held_out_images, n_test_images), seed)
     shape, classes = fit.shape, len(fit.classes)
     model = loaded(net, shape, classes, fooled["weights"], device)
     generator = torch.Generator().manual_seed(derived_seed(seed, 60))
@@ -384,7 +385,7 @@ def perturbed(
     """The nearest images to test digits that the net labels otherwise: the other kind of adversarial image."""
     shape, classes = _kind_of(dataset)
     model = loaded(net, shape, classes, fooled["weights"], device)
-    fit, _, test = draw(seed, dataset, n_images, n_held_out_images, n_test_images)
+    fit, _, test = parts(dataset, (n_images, n_held_out_images, n_test_images), seed)
     digits, labels = (t[:n_perturbed_images].to(device) for t in (to_float(test.images), test.labels))
     generator = torch.Generator(device).manual_seed(derived_seed(seed, 70))
     radius = shape[-1] / 2  # half the way from black to white, more than it ever takes

@@ -15,9 +15,8 @@ import torch
 from torch import Tensor
 
 from lib.data.image_set import ImageSet, to_float
-from lib.data.load import is_published, load
+from lib.data.parts import parts
 from lib.data.pixels import gaussian_pixels
-from lib.data.splits import split
 from lib.files import write_atomically
 from lib.methods.fixed_features import Features, gabor, pixels, random_filters
 from lib.methods.kernels import (
@@ -66,15 +65,11 @@ class Task:
 
 
 def draw(seed: int, dataset: str, n_train: int, n_held_out: int, n_test: int, device: str) -> Task:
-    """Parts drawn at random, classes in proportion; a set that its publisher did not divide is divided anew."""
-    if is_published(dataset):
-        train, held_out = split(load(dataset), (n_train, n_held_out), seed)
-        (test,) = split(load(dataset, "test"), (n_test,), seed)
-    else:
-        train, held_out, test = split(load(dataset, "all"), (n_train, n_held_out, n_test), seed)
+    """Parts drawn by the seed, on the device."""
+    drawn = parts(dataset, (n_train, n_held_out, n_test), seed)
+    train, held_out, test = (_on(part, device) for part in drawn)
     generator = torch.Generator().manual_seed(derived_seed(seed, 7))
-    parts = [_on(part, device) for part in (train, held_out, test)]
-    return Task(parts[0], parts[1], parts[2], len(train.classes), generator)
+    return Task(train, held_out, test, len(drawn[0].classes), generator)
 
 
 def across_widths(
