@@ -318,12 +318,21 @@ def _leftovers(job: Job) -> list[Path]:
     return [made, nets_path(made), _part(job).with_suffix(".log"), _part(job).with_suffix(".progress")]
 
 
+# Papermill and the kernel speak through 127.0.0.1, which a container with all networks removed may lack.
+UNANSWERED = (
+    "the kernel did not answer within a minute, before any cell ran. Either the machine is overloaded (fewer --jobs), "
+    "or its loopback interface is down, as in a container without any network (`ip link set lo up`)"
+)
+
+
 def failure(executed: Path, log: str = "") -> str:
-    """The cell and the error at which an executed notebook stopped; empty if it did not stop in a cell.
+    """The cell and the error at which an executed notebook stopped; empty if it stopped in none.
 
     A kernel that was killed leaves no error in any cell; papermill's `log` then tells of its death, and the last cell
     that was started is named.
     """
+    if "Kernel didn't respond" in log:
+        return UNANSWERED
     if not executed.exists():
         return ""
     heading, number, last = "", 0, ""

@@ -115,6 +115,11 @@ def test_a_killed_kernel_is_placed_at_the_last_cell_that_was_started(tmp_path):
     assert failure(executed, "killed by another cause") == ""
 
 
+def test_a_kernel_that_never_answered_is_told_with_what_to_look_at(tmp_path):
+    log = "File client.py\nRuntimeError: Kernel didn't respond in 60 seconds\n"
+    assert "loopback interface is down" in failure(tmp_path / "never written.ipynb", log)
+
+
 def test_braces_in_a_path_are_not_filled_in_by_papermill():
     from papermill.parameterize import parameterize_path
 
