@@ -10,10 +10,14 @@ from typing import Any, ClassVar
 import yaml
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml reads a paper's file in a seventh of the time; wheels of PyYAML have it, a build from source may not
+_Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Safe):
     """A safe loader with no guesses about bare words but those below."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}  # type: ignore[misc]
+    yaml_implicit_resolvers: ClassVar[dict[str, list[tuple[str, re.Pattern[str]]]]] = {}
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping; a key given twice is a mistake, not a silent replacement."""
