@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 import yaml
 
-
 # libyaml reads a paper's file in a seventh of the time; wheels of PyYAML have it, a build from source may not
 _Safe: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

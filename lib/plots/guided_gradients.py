@@ -1,0 +1,113 @@
+"""The drawings of `confidence-calibrated-OOD/5-guided-gradients`, each a function of a tidy frame and axes."""
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lib.plots.panels import show, theme
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+Pixels = np.ndarray[Any, np.dtype[Any]]
+
+
+def maps(frame: "pd.DataFrame", axes: "Axes") -> None:
+    """Images in the first row, the map of each net beneath. Columns: row, column, shape, pixels."""
+    rows, columns = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
+    for row, column, shape, pixels in frame[["row", "column", "shape", "pixels"]].to_numpy():
+        left, top = columns.index(column) * 1.06, rows.index(row) * 1.06
+        image = decoded(pixels, shape)
+        extent = (left, left + 1, top + 1, top)
+        axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
+    axes.set(xlim=(-0.05, len(columns) * 1.06), ylim=(len(rows) * 1.06, -0.05))
+    axes.set_xticks([place * 1.06 + 0.5 for place in range(len(columns))], columns, fontsize=8, rotation=30)
+    axes.set_yticks([place * 1.06 + 0.5 for place in range(len(rows))], rows, fontsize=8)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.grid(False)
+    axes.set_aspect("equal")
+    for side in axes.spines.values():
+        side.set_visible(False)
+
+
+def decoded(text: str, shape: str) -> Pixels:
+    """The image (H, W) or (H, W, 3) that hexadecimal bytes of shape CxHxW stand for."""
+    channels, height, width = map(int, shape.split("x"))
+    image = np.frombuffer(bytes.fromhex(text), np.uint8).reshape(channels, height, width)
+    return image[0] if channels == 1 else image.transpose(1, 2, 0)
+
+
+def ratios(frame: "pd.DataFrame", axes: "Axes") -> None:
+    """Ratio of each training on each set: seeds as dots, their mean as a bar, a ring where the kind was seen.
+
+    Columns: training, set, seed, ratio, seen.
+    """
+    import seaborn as sns
+    from matplotlib.lines import Line2D
+
+    sets, trainings = list(frame["set"].unique()), list(frame["training"].unique())
+    colours = dict(zip(trainings, sns.color_palette("colorblind"), strict=False))
+    for (training, place), part in frame.groupby(["training", "set"], sort=False):
+        height = sets.index(place) + 0.17 * (trainings.index(training) - (len(trainings) - 1) / 2)
+        mean, own = part["ratio"].mean(), colours[training]
+        axes.plot(part["ratio"], [height] * len(part), ".", color=own, ms=4, alpha=0.6)
+        axes.plot([mean, mean], [height - 0.08, height + 0.08], color=own, lw=3)
+        if part["seen"].all():
+            axes.plot(mean, height, "o", mfc="none", mec="0.3", ms=8)
+    axes.axvline(1, color="0.3", ls=":", lw=1.2)  # as large as on its own images
+    for border in range(1, len(sets)):
+        axes.axhline(border - 0.5, color="0.85", lw=0.8)
+    axes.set(xlabel="guided gradient, over that on the net's own images", ylim=(len(sets) - 0.5, -0.5), xlim=(0, None))
+    axes.set_yticks(range(len(sets)), sets, fontsize=9)
+    axes.grid(False, axis="y")
+    keys = [Line2D([], [], color=colours[training], lw=2.5, label=training) for training in trainings]
+    keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="kind seen"))
+    axes.legend(handles=keys, fontsize=7.5, ncols=3, loc="upper center", bbox_to_anchor=(0.42, -0.2))
+
+
+def look(pictured: Mapping[str, Any]) -> None:
+    """Choose a kind of pictures, one of them, and what is differentiated; see the maps of all nets on one scale.
+
+    Shows itself only where somebody can choose: the runner, which stores outputs, gets a sentence in its place.
+
+    Args:
+        pictured: net -> roles, images (R, S, C, H, W), maps: output -> (R, S, C, H, W).
+    """
+    if "REPLICATION_RESULT" in os.environ:
+        print("Open this notebook in JupyterLab and run it to choose the picture and what is differentiated.")
+        return
+    import ipywidgets
+
+    first = next(iter(pictured.values()))
+    ipywidgets.interact(
+        lambda kind, picture, of: scene(pictured, kind, picture, of),
+        kind=ipywidgets.Dropdown(options=first["roles"], description="kind"),
+        picture=ipywidgets.IntSlider(0, 0, first["images"].shape[1] - 1, description="picture"),
+        of=ipywidgets.Dropdown(options=list(first["maps"]), description="gradient of"),
+    )
+
+
+def scene(pictured: Mapping[str, Any], kind: str, picture: int, of: str) -> None:
+    """One image and its map by each net, each in units of the net's own median norm, white at a tenth."""
+    import matplotlib.pyplot as plt
+
+    theme()
+    first = next(iter(pictured.values()))
+    place = first["roles"].index(kind)
+    figure, axes = plt.subplots(1, 1 + len(pictured), figsize=(2 + 1.9 * len(pictured), 2.4), layout="constrained")
+    image = np.asarray(first["images"][place][picture]).transpose(1, 2, 0)
+    axes[0].imshow(image.squeeze(), cmap="gray", vmin=0, vmax=1)
+    axes[0].set_title(f"{kind}, picture {picture}", fontsize=9)
+    for ax, (net, shown) in zip(axes[1:], pictured.items(), strict=True):
+        own = np.asarray(shown["maps"][of][place][picture])
+        ax.imshow(np.abs(own).max(axis=0), cmap="gray", vmin=0, vmax=0.1)
+        ax.set_title(f"{net}: {np.linalg.norm(own):.2f}", fontsize=9)
+    for ax in axes:
+        ax.axis("off")
+    show(
+        figure, f"figure: guided gradient of the {of}, {kind}, picture {picture}; a net's median on its own images is 1"
+    )
