@@ -61,12 +61,12 @@ def ratios(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.axvline(1, color="0.3", ls=":", lw=1.2)  # as large as on its own images
     for border in range(1, len(sets)):
         axes.axhline(border - 0.5, color="0.85", lw=0.8)
-    axes.set(xlabel="guided gradient, over that on the net's own images", ylim=(len(sets) - 0.5, -0.5), xlim=(0, None))
+    axes.set(xlabel="guided gradient / that on the net's own images", ylim=(len(sets) - 0.5, -0.5), xlim=(0, None))
     axes.set_yticks(range(len(sets)), sets, fontsize=9)
     axes.grid(False, axis="y")
     keys = [Line2D([], [], color=colours[training], lw=2.5, label=training) for training in trainings]
     keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="kind seen"))
-    axes.legend(handles=keys, fontsize=7.5, ncols=3, loc="upper center", bbox_to_anchor=(0.42, -0.2))
+    axes.legend(handles=keys, fontsize=7.5, ncols=3, loc="upper center", bbox_to_anchor=(0.42, -0.22))
 
 
 def look(pictured: Mapping[str, Any]) -> None:
@@ -92,7 +92,7 @@ def look(pictured: Mapping[str, Any]) -> None:
 
 
 def scene(pictured: Mapping[str, Any], kind: str, picture: int, of: str) -> None:
-    """One image and its map by each net, each in units of the net's own median norm, white at a tenth."""
+    """One image and its map by each net, each in units of the net's own median norm, white as in the first figure."""
     import matplotlib.pyplot as plt
 
     theme()
@@ -104,7 +104,7 @@ def scene(pictured: Mapping[str, Any], kind: str, picture: int, of: str) -> None
     axes[0].set_title(f"{kind}, picture {picture}", fontsize=9)
     for ax, (net, shown) in zip(axes[1:], pictured.items(), strict=True):
         own = np.asarray(shown["maps"][of][place][picture])
-        ax.imshow(np.abs(own).max(axis=0), cmap="gray", vmin=0, vmax=0.1)
+        ax.imshow(np.abs(own).max(axis=0), cmap="gray", vmin=0, vmax=2 / own.size**0.5)
         ax.set_title(f"{net}: {np.linalg.norm(own):.2f}", fontsize=9)
     for ax in axes:
         ax.axis("off")

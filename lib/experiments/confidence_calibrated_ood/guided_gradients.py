@@ -91,7 +91,7 @@ def dependence(
     found = {"edges of the image": likeness(maps, edges(images))}
     for name, weights in randomised(trained["weights"], seed, dataset, net).items():
         found[name] = likeness(maps, guided_gradient(subject(seed, weights, *where)[0], images))
-    return {name: {"likeness": values.median().item()} for name, values in found.items()}
+    return {name: values.median().item() for name, values in found.items()}
 
 
 def randomised(weights: dict[str, Tensor], seed: int, dataset: str, net: str) -> dict[str, dict[str, Tensor]]:

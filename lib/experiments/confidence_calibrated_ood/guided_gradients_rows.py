@@ -58,7 +58,8 @@ def columns(runs: Runs, kind: str = "guided logit") -> dict[str, str]:
 def tiles(pictured: Mapping[str, Mapping[str, Any]], of: str = "logit") -> "pd.DataFrame":
     """An image of each role and its map by each net, of the first seed: row, column, shape, pixels.
 
-    Brightness of a map: the largest absolute value over colours, white at a tenth of the norm that is the unit.
+    Brightness of a map: the largest absolute value over colours; white is twice what a pixel of a map of norm 1 has in
+    the mean square.
     """
     import pandas as pd
 
@@ -74,7 +75,8 @@ def tiles(pictured: Mapping[str, Mapping[str, Any]], of: str = "logit") -> "pd.D
 
 def brightness(of_map: Any) -> Any:
     """(C, H, W) in units of the net's own median norm -> (1, H, W) from 0 to 255."""
-    return (2550 * of_map.abs().amax(dim=0, keepdim=True)).clamp(max=255).round()
+    white = 2 / of_map.numel() ** 0.5
+    return (255 * of_map.abs().amax(dim=0, keepdim=True) / white).clamp(max=255).round()
 
 
 def encoded(image: Any) -> dict[str, str]:
