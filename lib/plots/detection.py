@@ -41,7 +41,7 @@ def sets(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 
 def histograms(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Scores of the test images (filled) and of other sets (lines) in units of the test images' spread, stacked by score.
+    """Scores of the test images (filled) and of other sets (lines) in units of the former's spread, one score a row.
 
     Columns: score, role, set, value.
     """
@@ -50,7 +50,7 @@ def histograms(frame: "pd.DataFrame", axes: "Axes") -> None:
 
     scores = list(frame["score"].unique())
     edges = np.linspace(*RANGE, 61)
-    colours = dict(zip([name for name in frame["set"].unique()], sns.color_palette("colorblind", 12), strict=False))
+    colours = dict(zip(frame["set"].unique(), sns.color_palette("colorblind", 12), strict=False))
     for floor, score in enumerate(reversed(scores)):
         for (role, name), lines in frame[frame["score"] == score].groupby(["role", "set"], sort=False):
             counts, _ = np.histogram(lines["value"].clip(*RANGE), edges)

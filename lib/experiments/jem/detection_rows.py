@@ -90,7 +90,7 @@ def sets_frame(runs: Mapping[str, Runs]) -> "pd.DataFrame":
 
 
 def score_frame(runs: Mapping[str, Runs], net: str = JEM, scores: tuple[str, ...] = SCORES[::2]) -> "pd.DataFrame":
-    """Scores of the first setting, all seeds: columns score, role, set, value in deviations from the test images' mean."""
+    """Scores of the first setting, all seeds: columns score, role, set, value (test images: mean 0, deviation 1)."""
     import pandas as pd
 
     lines: list[dict[str, Any]] = []
