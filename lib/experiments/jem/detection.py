@@ -1,7 +1,7 @@
 """What `4-detection` measures: which score tells other images from those a net was trained on.
 
 The nets are those of `lib/experiments/jem/training.py` and `calibration.watched_twin`, handed over as artefacts;
-nothing is trained here. With the seed vary the nets, the test images of embedded sets, and which other images are taken.
+nothing is trained here. With the seed vary the nets, the test images of embedded sets, and the other images.
 """
 
 from typing import Any
