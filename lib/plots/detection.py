@@ -37,7 +37,7 @@ def sets(frame: "pd.DataFrame", axes: "Axes") -> None:
         )  # fmt: skip
     axes.plot([], [], "o", color="0.3", mfc="white", ms=4.5, label="open: classifier alone")
     axes.set(xlabel="AUROC (left of the line: inverted)", xlim=(-0.05, 1.05))
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.26))
 
 
 def histograms(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -62,7 +62,7 @@ def histograms(frame: "pd.DataFrame", axes: "Axes") -> None:
                 axes.step(edges[:-1], heights, where="post", color=colours[name], lw=1.1, label=label)
     axes.set_yticks([floor + 0.4 for floor in range(len(scores))], list(reversed(scores)), fontsize=8)
     axes.set(xlabel="score, deviations from the mean of the test images", xlim=RANGE)
-    axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.26))
 
 
 def play(nets: Sequence[str], scores: Sequence[str], of: Callable[[str, str], "pd.DataFrame"]) -> None:

@@ -25,7 +25,7 @@ def test_every_other_set_has_the_shape_of_the_test_images():
     sets = arms.other_images(division.test.images, OTHERS["out_datasets"], 1, 100, 0)
     assert list(sets)[:4] == ["near/interpolations", "near/rotated", "near/letters", "far/patches"]
     assert all(images.shape == (100, 1, 8, 8) for images in sets.values())
-    assert all(0 <= images.min() and images.max() <= 1 for images in sets.values())
+    assert all(images.min() >= 0 and images.max() <= 1 for images in sets.values())
 
 
 def test_sets_are_pooled_and_a_photograph_loses_its_colour():
@@ -66,7 +66,7 @@ def test_every_quantity_of_the_rules_is_measured(small):
     for claim in ("C5", "C6", "C7"):
         rule = read_paper(repository() / "papers" / "JEM").claims[claim]
         parts = [part for part in rule.parts if part.name.startswith("digits")]
-        asked = {term for part in rule.parts for term in part.compared}
+        asked = {term for part in rule.parts for term in part.compared if isinstance(term, str)}
         asked |= {gate.quantity for part in parts for gate in part.gates} | {c.take for c in rule.controls}
         assert parts and {f"{name}/{part.name}" for name in asked for part in parts} <= found.keys()
     rows = small[0]["digits"][0]["rows"]
