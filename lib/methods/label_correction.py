@@ -1,8 +1,8 @@
-"""Losses for noisy labels: the forward correction (Patrini et al. 2017) and gold loss correction (Hendrycks et al. 2018).
+"""Losses for noisy labels: forward correction (Patrini et al. 2017), gold loss correction (Hendrycks et al. 2018).
 
-Both think of a noisy label as drawn from row y of a matrix C, with C[i, j] = p(noisy label j | true class i). A net whose
-answer p is right about the true class should then predict the noisy label with C^T p, and that is what is trained. They
-differ in how C is estimated by a net that was first trained on the noisy labels as they are.
+Both take a noisy label as drawn from row y of a matrix C, with C[i, j] = p(noisy label j | true class i). A net whose
+answer p is right about the true class should then predict the noisy label with C^T p, and that is what is trained.
+They differ in how C is estimated by a net that was first trained on the noisy labels as they are.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def forward_loss(logits: Tensor, labels: Tensor, matrix: Tensor, reduction: str 
     log_p = F.log_softmax(logits, dim=1)  # (B, K): log p_i
     log_c = matrix.to(logits).log().clamp_min(NEVER).T[labels]  # (B, K): log C[i, y]
     losses = -torch.logsumexp(log_p + log_c, dim=1)  # (B,)
-    return {"mean": losses.mean, "sum": losses.sum, "none": losses.clone}[reduction]()
+    return losses if reduction == "none" else losses.sum() if reduction == "sum" else losses.mean()
 
 
 def anchor_matrix(probabilities: Tensor, quantile: float | None = None) -> Tensor:

@@ -29,7 +29,7 @@ def strengths(frame: "pd.DataFrame", axes: "Axes") -> None:
 
     palette = sns.color_palette("colorblind")
     for (source, method, start), lines in frame.groupby(["source", "method", "start"], sort=False):
-        place, style = STARTS[start]
+        place, style = STARTS[str(start)]
         seeds = lines.groupby("strength")["test error"]
         if source == "paper":
             if method == "no correction":
@@ -38,10 +38,10 @@ def strengths(frame: "pd.DataFrame", axes: "Axes") -> None:
             continue
         means, bars = seeds.mean(), seeds.apply(half_width)
         plain = method == "no correction"
-        shift = 0 if plain else 0.012 * (1 + list(MARKS).index(method))
-        axes.errorbar(means.index + shift, means, bars, fmt=MARKS.get(method, "v"), ls=style if plain else "none", ms=5,
-                      color=palette[place], capsize=2, label=start if plain else None,
-                      mfc=None if plain else "white")  # fmt: skip
+        shift = 0 if plain else 0.012 * (1 + list(MARKS).index(str(method)))
+        mark, line = MARKS.get(str(method), "v"), style if plain else "none"
+        look = {"color": palette[place], "capsize": 2, "ms": 5, "mfc": None if plain else "white"}
+        axes.errorbar(means.index + shift, means, bars, fmt=mark, ls=line, label=start if plain else None, **look)
     for method, mark in MARKS.items():
         if method in set(frame["method"]) and method != "no correction":
             axes.plot([], [], mark, color="0.3", mfc="white", label=method)
@@ -58,7 +58,7 @@ def memorising(frame: "pd.DataFrame", axes: "Axes") -> None:
 
     palette = sns.color_palette("colorblind")
     for (source, start, kind), lines in frame.groupby(["source", "start", "kind"], sort=False):
-        colour = palette[STARTS[start][0]]
+        colour = palette[STARTS[str(start)][0]]
         style = "-" if kind == "test" else "--"
         means = lines.groupby("share of the run")["error"].mean()
         if source == "paper":
@@ -81,7 +81,7 @@ def long_schedule(frame: "pd.DataFrame", axes: "Axes") -> None:
     palette = sns.color_palette("colorblind")
     shown = frame[frame["kind"] == "test"]
     for start, lines in shown.groupby("start", sort=False):
-        colour = palette[STARTS[start][0]]
+        colour = palette[STARTS[str(start)][0]]
         for _, line in lines.groupby("seed"):
             axes.plot(line["step"], line["error"], color=colour, lw=0.6, alpha=0.4)
         axes.plot(lines.groupby("step")["error"].mean(), "o-", ms=3.5, color=colour, lw=2, label=str(start))
@@ -104,11 +104,13 @@ def chosen_curves(frame: "pd.DataFrame", method: str, strength: float) -> None:
     figure, places = plt.subplots(1, 2, figsize=(10.4, 3.6), layout="constrained", sharey=True)
     for axes, kind in zip(places, ("test", "train, given labels"), strict=True):
         for start, lines in picked[picked["kind"] == kind].groupby("start", sort=False):
-            colour = palette[STARTS[start][0]]
+            colour = palette[STARTS[str(start)][0]]
             for _, line in lines.groupby("seed"):
                 axes.plot(line["step"], line["error"], color=colour, lw=0.7, alpha=0.4)
             axes.plot(lines.groupby("step")["error"].mean(), "o-", ms=3, color=colour, lw=2, label=str(start))
-        axes.set(xlabel="steps on the target", title=f"{kind} images" if kind == "test" else "training images, given labels")
+        axes.set(
+            xlabel="steps on the target", title=f"{kind} images" if kind == "test" else "training images, given labels"
+        )
     places[0].set(ylabel="error", ylim=(0, 1.02))
     places[0].legend(fontsize=8)
     what = f"{method}, strength {strength:g}"

@@ -27,11 +27,12 @@ from lib.experiments.pretraining_robustness.subjects import target_sets, weights
 from lib.methods.adversarial_training import transplant
 from lib.methods.label_correction import OUTLIERS, anchor_matrix, corrected_loss, gold_matrix
 from lib.training.device import derived_seed, prepare
-from lib.training.evaluate import error_rate, predict
+from lib.training.evaluate import answers as answered_by
+from lib.training.evaluate import predict
 from lib.training.history import History, Run
 from lib.training.loop import BatchLoss, train
 
-# Which classes are confused with one another under hierarchical noise: vehicles and animals of CIFAR-10, digits by shape.
+# Which classes hierarchical noise confuses with one another: vehicles and animals of CIFAR-10, digits by shape.
 SUPERCLASSES = {
     "cifar10": (0, 0, 1, 1, 1, 1, 1, 1, 0, 0),
     "cifar100": CIFAR100_SUPERCLASS,
@@ -72,15 +73,14 @@ def noisy_target(
     classes = len(images.classes)
     generator = torch.Generator().manual_seed(derived_seed(seed, 31))
     if noise == "human":
-        given = human_labels(target_dataset, human_datasets[0], (count, held_out_count), seed)
+        own, others = human_labels(target_dataset, human_datasets[0], (count, held_out_count), seed)
     else:
         matrix = {
             "uniform": lambda: uniform_noise_matrix(strength, classes),
             "flip": lambda: flip_noise_matrix(strength, classes, generator),
             "hierarchical": lambda: hierarchical_noise_matrix(strength, superclasses(target_dataset)),
         }[noise]()
-        given = (labels_from_matrix(part.labels, matrix, generator) for part in (images, held_out))
-    own, others = given
+        own, others = (labels_from_matrix(part.labels, matrix, generator) for part in (images, held_out))
     return Noisy(images.with_labels(own), images.labels, held_out, others, tests)
 
 
@@ -138,19 +138,23 @@ def trained(
     `told` says what `loss` was made of; together with initial weights and data it tells one checkpoint from another.
     """
     recipe, every = NETS[net], max(1, -(-steps // max(1, looks)))
-    given = images.take(torch.arange(min(len(images), 2 * len(target.held_out))))
+    given = images.take(torch.arange(min(len(images), len(target.held_out))))
+    looked_at = {  # images -> what their answers are compared with
+        "train": (given, {"train error, given labels": given.labels}),
+        "test": (target.tests, {"test error": target.tests.labels}),
+        "held out": (
+            target.held_out,
+            {"held-out error": target.held_out.labels, "held-out error, given labels": target.held_out_given},
+        ),
+    }
 
     def look(run: Run) -> None:
         if run.step % every and run.step != steps:
             return
-        of = {
-            "train error, given labels": (given.images, given.labels),
-            "held-out error": (target.held_out.images, target.held_out.labels),
-            "held-out error, given labels": (target.held_out.images, target.held_out_given),
-            "test error": (target.tests.images, target.tests.labels),
-        }
-        for name, (pixels, labels) in of.items():
-            run.history.record(name, run.step, error_rate(run.model, pixels, labels))
+        for shown, labels_of in looked_at.values():
+            answered = answered_by(predict(run.model, shown.images))
+            for name, labels in labels_of.items():
+                run.history.record(name, run.step, (answered != labels).double().mean().item())
 
     first = sum(float(value.double().sum()) for value in model.state_dict().values())
     return train(
@@ -194,8 +198,13 @@ def stopped(at: list[int], curve: dict[str, list[float]], by: str) -> dict[str, 
     return {"step": at[best], "test error": curve["test error"][best]}
 
 
+def at_rate_of(seed: int, chosen: dict[str, Any], checkpoint: Path | None = None, **how: Any) -> dict[str, Any]:
+    """`plain` at the rate that held-out images chose for another run, which spares a long training its repetition."""
+    return plain(seed, rates=[chosen["rate"]], checkpoint=checkpoint, **how)
+
+
 def best_rate(tried: list[dict[str, Any]]) -> dict[str, Any]:
-    """The run whose rate true held-out labels speak for, the first of equal ones; beside it the errors at every rate."""
+    """The run whose rate true held-out labels speak for, the first of equal ones, beside the errors at all rates."""
     best = min(tried, key=lambda run: run["held-out error"])
     return {**best, "at rate": {f"{run['rate']:g}": run["test error"] for run in tried}}
 

@@ -1,6 +1,6 @@
 """What `2-label-noise` derives from its runs: areas over the strengths, frames of curves, what the rules ask beside.
 
-`by_level` is strength -> one run per seed; `uniform` is arm -> by_level; `corrected` is (correction, start) -> by_level.
+`by_level` is strength -> one run per seed; `uniform` is arm -> by_level, `corrected` (correction, start) -> by_level.
 """
 
 from collections.abc import Iterable, Mapping
@@ -91,9 +91,7 @@ def derived(
     return found | gold_quantities(corrected, alone)
 
 
-def corrected_quantities(
-    tuned: ByLevel, corrected: Mapping[tuple[str, str], ByLevel]
-) -> dict[str, list[float]]:
+def corrected_quantities(tuned: ByLevel, corrected: Mapping[tuple[str, str], ByLevel]) -> dict[str, list[float]]:
     """What C7, C9 and C10 compare, all over the strengths at which corrections were trained."""
     areas, levels = corrected_areas(corrected), corrected["forward", PRETRAINED]
     return {
@@ -172,9 +170,7 @@ def correction_rows(
 
 def kind_rows(kinds: Mapping[str, Mapping[str, Runs]]) -> dict[str, dict[str, list[float]]]:
     """Test error under each kind of noise, a column for each arm."""
-    return {
-        kind: {arm: per_seed(runs, "test error") for arm, runs in arms.items()} for kind, arms in kinds.items()
-    }
+    return {kind: {arm: per_seed(runs, "test error") for arm, runs in arms.items()} for kind, arms in kinds.items()}
 
 
 def strengths_frame(
@@ -193,8 +189,13 @@ def strengths_frame(
     for row, curve in paper.values.items():
         data, method, begin = row.split(", ")
         if data == "CIFAR-10":
-            lines += [("paper", method, begin, 0, float(x), float(y) / 100) for x, y in curve.items()]
+            lines += [("paper", method, begin, 0, float(x), number(y) / 100) for x, y in curve.items()]
     return pd.DataFrame(lines, columns=["source", "method", "start", "seed", "strength", "test error"])
+
+
+def number(value: Any) -> float:
+    """A number of the paper's, in whose curves no cell is empty and none is text."""
+    return float(value)
 
 
 def steps_frame(runs_of: Mapping[str, Runs], paper: Exhibit | None = None) -> "pd.DataFrame":
@@ -214,14 +215,12 @@ def steps_frame(runs_of: Mapping[str, Runs], paper: Exhibit | None = None) -> "p
     for kind, curve in paper.values.items() if paper else ():
         last = max(float(epoch) for epoch in curve)
         label = "test" if kind == "test" else "train, given labels"
-        lines += [("paper", SCRATCH, label, 0, float(x), float(x) / last, float(y) / 100) for x, y in curve.items()]
+        lines += [("paper", SCRATCH, label, 0, float(x), float(x) / last, number(y) / 100) for x, y in curve.items()]
     columns = ["source", "start", "kind", "seed", "step", "share of the run", "error"]
     return pd.DataFrame(lines, columns=columns)
 
 
-def curves_frame(
-    uniform: Mapping[str, ByLevel], corrected: Mapping[tuple[str, str], ByLevel]
-) -> "pd.DataFrame":
+def curves_frame(uniform: Mapping[str, ByLevel], corrected: Mapping[tuple[str, str], ByLevel]) -> "pd.DataFrame":
     """A tidy frame of every curve of the page: method, start, strength, kind, seed, step, error."""
     import pandas as pd
 
