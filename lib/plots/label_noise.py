@@ -38,7 +38,7 @@ def strengths(frame: "pd.DataFrame", axes: "Axes") -> None:
             continue
         means, bars = seeds.mean(), seeds.apply(half_width)
         plain = method == "no correction"
-        shift = 0 if plain else 0.012 * (1 + list(MARKS).index(str(method)))
+        shift = 0 if plain else 0.03 * (1 + list(MARKS).index(str(method)))
         mark, line = MARKS.get(str(method), "v"), style if plain else "none"
         look = {"color": palette[place], "capsize": 2, "ms": 5, "mfc": None if plain else "white"}
         axes.errorbar(means.index + shift, means, bars, fmt=mark, ls=line, label=start if plain else None, **look)

@@ -56,6 +56,7 @@ def test_anchors_by_hand():
     assert torch.equal(anchor_matrix(p), p[[0, 2]])
     # 0.6 and up is among the upper half of the first column, 0.7 and 0.8 of the second
     assert torch.equal(anchor_matrix(p, quantile=0.5), p[[3, 1]])
+    assert torch.equal(anchor_matrix(p, quantile=1.0), p[[1, 3]]), "the surest of all is at its own bound"
     assert torch.allclose(anchor_matrix(p, quantile=0.9).sum(1), torch.ones(2))
 
 

@@ -10,6 +10,7 @@ from lib.methods.confidence_loss import confidence_loss
 from lib.methods.energy import log_density, log_density_gradient
 from lib.methods.jem import FACTORISATIONS, Recipe, jem_loss, noisy
 from lib.methods.kernels import interpolate, median_squared_distance, nystrom_preconditioner, one_hot
+from lib.methods.label_correction import corrected_loss, gold_matrix
 from lib.methods.sample_quality import nearest
 from lib.methods.self_training import consistency_loss, joint_loss, pseudo_labels
 from lib.methods.sgld import Langevin, ReplayBuffer, langevin
@@ -35,6 +36,17 @@ def learnt(loss, net):
     gradients = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
     assert gradients and all(bool(gradient.isfinite().all()) for gradient in gradients)
     return loss.item()
+
+
+def test_the_corrected_loss_on_device_is_that_of_the_cpu(device):
+    matrix = gold_matrix(torch.full((10, 10), 0.1), torch.arange(10))
+    trusted = torch.arange(12) < 3
+    losses = []
+    for place in ("cpu", device):
+        net, images, labels, generator = subjects(place)
+        batch = Batch(images, labels, torch.arange(12, device=images.device), 0, generator)
+        losses.append(learnt(corrected_loss(matrix, trusted)(net.train(), batch), net))
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
 
 
 def test_the_confidence_loss_on_device_is_that_of_the_cpu(device):

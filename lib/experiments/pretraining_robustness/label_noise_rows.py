@@ -17,7 +17,6 @@ ByLevel = Mapping[float, Runs]
 PRETRAINED, SCRATCH, SHORT = "pre-trained", "scratch", "scratch, equal steps"
 COMPUTE, UNRELATED = "scratch, equal compute", "pre-trained, unrelated classes"
 PART = "ten classes"
-TABLE_1 = {"no correction": "No correction", "forward": "Forward"}
 CURVES = {"test": "test error", "train, given labels": "train error, given labels"}
 
 
@@ -121,14 +120,10 @@ def gold_quantities(
 def table_1_rows(
     uniform: Mapping[str, ByLevel], corrected: Mapping[tuple[str, str], ByLevel], shares: Iterable[float]
 ) -> dict[str, dict[str, list[float]]]:
-    """The paper's table 1: areas from scratch at the paper's relative length, and pre-trained."""
-    rows = {
-        "No correction": {
-            "scratch": area(uniform[SCRATCH]),
-            "pre-trained": area(uniform[PRETRAINED]),
-            UNRELATED: area(uniform[UNRELATED]),
-        }
-    }
+    """The paper's table 1 over the strengths at which corrections were trained: scratch at its length, pre-trained."""
+    levels = corrected["forward", PRETRAINED]
+    shown = (SCRATCH, PRETRAINED, UNRELATED)
+    rows = {"No correction": {start: area(at(uniform[start], levels)) for start in shown}}
     names = {"forward": "Forward"} | {
         gold_name(share): f"Gold loss correction, {100 * share:g} % trusted" for share in shares
     }

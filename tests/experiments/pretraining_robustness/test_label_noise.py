@@ -153,6 +153,34 @@ def test_stopping_takes_the_test_error_at_the_look_that_held_out_labels_choose()
     assert arms.stopped([2, 4, 6], curve, "held-out error, given labels") == {"step": 6, "test error": 0.1}
 
 
+def test_clean_images_stop_a_run_that_noisy_labels_would_let_go_on(monkeypatch: pytest.MonkeyPatch):
+    chosen: list[str] = []
+    monkeypatch.setattr(arms, "stopped", lambda at, curve, by: chosen.append(by) or {"step": 0, "test error": 0.0})
+    arms.plain(0, **SHORT, noise="uniform", strength=0.5)
+    assert chosen == ["held-out error", "held-out error, given labels"]
+
+
+def test_gold_asks_for_the_answers_to_trusted_images_under_their_true_labels(monkeypatch: pytest.MonkeyPatch):
+    asked: list[Any] = []
+
+    def gold_matrix(answers: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        asked.append((answers, labels))
+        return torch.eye(10)
+
+    monkeypatch.setattr(arms, "gold_matrix", gold_matrix)
+    arms.gold(0, 1 / 3, **SHORT, noise="uniform", strength=0.9)
+    target = arms.noisy_target(0, **SET, noise="uniform", strength=0.9)
+    trusted = arms.trusted_images(target, 1 / 3, 0)
+    assert torch.equal(asked[0][1], target.true[trusted]) and asked[0][0].shape == (20, 10)
+
+
+def test_at_rate_of_takes_the_rate_of_another_run():
+    run = arms.at_rate_of(
+        0, {"rate": 0.02}, **{k: v for k, v in SHORT.items() if k != "rates"}, noise="flip", strength=0
+    )
+    assert run["rate"] == 0.02 and list(run["at rate"]) == ["0.02"]
+
+
 def test_an_arm_returns_curves_and_can_be_resumed(monkeypatch: pytest.MonkeyPatch, tmp_path: Any):
     given = noted(monkeypatch)
     run = arms.plain(0, **SHORT | {"rates": [0.1, 0.02]}, noise="uniform", strength=0.5, looks=3,
@@ -230,6 +258,7 @@ def test_tables_and_frames_hold_every_arm():
     assert rows["pre-trained"]["s = 0.8"] == [0.3, 0.3]
     table = derive.table_1_rows(UNIFORM, CORRECTED, [0.05, 0.1])
     assert set(PAPER.exhibits["table-1"].values) == set(table)
+    assert table["No correction"]["scratch"] == [0.6, 0.6], "over the strengths of the corrections, as all rows"
     corrections = derive.correction_rows(UNIFORM, CORRECTED, ALONE)
     assert corrections["no correction"]["scratch"] == [0.6, 0.6]
     assert corrections["trusted 5 % alone"]["pre-trained"] == [0.25, 0.25]
