@@ -28,6 +28,6 @@ def test_the_papers_curves_have_the_papers_areas(data: str, start: str, method: 
     curve = exhibits["figure-2"].values[f"{data}, {method}, {start}"]
     table = exhibits["table-1" if data == "CIFAR-10" else "table-1-cifar-100"].values[ROWS[method]]
     strengths = sorted(float(at) for at in curve)
-    by_strength = {float(at): float(value) / 100 for at, value in curve.items()}
+    by_strength = {float(at): float(str(value)) / 100 for at, value in curve.items()}
     area = mean_over_strengths(strengths, [by_strength[at] for at in strengths])
-    assert 100 * area == pytest.approx(float(table[start]), abs=0.06)
+    assert 100 * area == pytest.approx(float(str(table[start])), abs=0.06)

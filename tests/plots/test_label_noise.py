@@ -7,6 +7,7 @@ matplotlib.use("agg")
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -64,7 +65,7 @@ def test_memorising_draws_a_mean_for_each_start_and_kind_over_the_share_of_the_r
     plots.memorising(STEPS, axes)
     means = [line for line in axes.lines if not str(line.get_label()).startswith("_")]
     assert len(means) == 6
-    assert [line.get_xdata().max() for line in means] == [1.0] * 6
+    assert [max(np.asarray(line.get_xdata())) for line in means] == [1.0] * 6
     styles = {line.get_label(): line.get_linestyle() for line in means}
     assert styles["scratch, test"] == "-" and styles["scratch, train, given labels"] == "--"
 
@@ -88,7 +89,11 @@ def test_buttons_offer_the_strengths_at_which_a_method_was_trained(monkeypatch):
     made: list[Any] = []
     import ipywidgets as widgets
 
-    monkeypatch.setattr(widgets, "VBox", lambda children: made.append(children) or widgets.Box(children))
+    def box(children: Any) -> widgets.Box:
+        made.append(children)
+        return widgets.Box(children)
+
+    monkeypatch.setattr(widgets, "VBox", box)
     plots.explore(CURVES)
     method, strength, _ = made[0]
     assert list(strength.options) == [0.0, 0.6] and strength.value == 0.6

@@ -56,14 +56,13 @@ def assessed(
     return {"rows": rows, "no net": ranked(scores_without_a_net(inside, outside)), "scores": scores}
 
 
-def other_images(
-    inside: Tensor, out_datasets: list[str], pooling: int, count: int, seed: int
-) -> dict[str, Tensor]:  # fmt: skip
+def other_images(inside: Tensor, out_datasets: list[str], pooling: int, count: int, seed: int) -> dict[str, Tensor]:
     """`role/set` -> at most `count` images (N, C, H, W) in [0, 1] of the shape of the test images `inside`.
 
     Sets of another number of channels are left out; the others are averaged over as many pixels as the training images.
     """
-    shape = tuple(inside.shape[1:])
+    channels, height, width = inside.shape[1:]
+    shape = (channels, height, width)
     some = part(inside, count, derived_seed(seed, 41))
     sets = {"near/interpolations": interpolations(some, seed)}
     # A photograph on its side shows what it showed, a digit another sign; a grey digit is what it was.
@@ -81,7 +80,7 @@ def other_images(
         sets[f"{'near' if plain in NEAR else 'far'}/{plain}"] = part(images, count, derived_seed(seed, 42))
     generator = torch.Generator().manual_seed(derived_seed(seed, 43))
     sets |= {f"noise/{kind}": NOISES[kind](len(some), shape, generator) for kind in NOISE_KINDS}
-    sets["noise/shuffled pixels"] = shuffled_pixels(some, spatial_permutation(*shape[1:], generator))
+    sets["noise/shuffled pixels"] = shuffled_pixels(some, spatial_permutation(height, width, generator))
     return sets
 
 

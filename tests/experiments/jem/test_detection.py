@@ -56,7 +56,7 @@ def small() -> tuple[dict[str, Any], dict[str, Any]]:
     plain, jem = (
         {"weights": w, "early weights": w, "accuracy": 0.5, "gain of the last quarter": 0.25} for w in weights
     )
-    nets = dict.fromkeys({arm for arm, _, _ in arms.ROWS.values()}, plain) | {"joint": jem}
+    nets: dict[str, Any] = dict.fromkeys({arm for arm, _, _ in arms.ROWS.values()}, plain) | {"joint": jem}
     run = arms.assessed(0, **nets, **OTHERS, **WHERE)
     return {"digits": [run]}, {"digits": {name: [net] for name, net in nets.items()}}
 
@@ -65,7 +65,7 @@ def test_every_quantity_of_the_rules_is_measured(small):
     found = derive.derived(*small)
     for claim in ("C5", "C6", "C7"):
         rule = read_paper(repository() / "papers" / "JEM").claims[claim]
-        parts = [part for part in rule.parts if part.name.startswith("digits")]
+        parts = [part for part in rule.parts if part.name and part.name.startswith("digits")]
         asked = {term for part in rule.parts for term in part.compared if isinstance(term, str)}
         asked |= {gate.quantity for part in parts for gate in part.gates} | {c.take for c in rule.controls}
         assert parts and {f"{name}/{part.name}" for name in asked for part in parts} <= found.keys()

@@ -155,7 +155,12 @@ def test_stopping_takes_the_test_error_at_the_look_that_held_out_labels_choose()
 
 def test_clean_images_stop_a_run_that_noisy_labels_would_let_go_on(monkeypatch: pytest.MonkeyPatch):
     chosen: list[str] = []
-    monkeypatch.setattr(arms, "stopped", lambda at, curve, by: chosen.append(by) or {"step": 0, "test error": 0.0})
+
+    def stopped(at: object, curve: object, by: str) -> dict[str, float]:
+        chosen.append(by)
+        return {"step": 0, "test error": 0.0}
+
+    monkeypatch.setattr(arms, "stopped", stopped)
     arms.plain(0, **SHORT, noise="uniform", strength=0.5)
     assert chosen == ["held-out error", "held-out error, given labels"]
 
