@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -123,8 +123,14 @@ def load_drawn(name: str, split: str) -> ImageSet:
         return concatenate(load_drawn(name, "train"), load_drawn(name, "test"), "all")
     facts = FACTS[name]
     counts = {"fit": facts.train - facts.validation, "validation": facts.validation, "test": facts.test}
-    images = DRAWN[name](counts[split], split)
-    return images.take(torch.arange(len(images)), split)
+    images = drawn_once(name, counts[split], split)
+    return images.take(torch.arange(len(images)), split)  # a copy: who writes into it changes no other's
+
+
+@cache
+def drawn_once(name: str, count: int, split: str) -> ImageSet:
+    """Letters take a second to draw, and every arm of every seed asks for the same ones."""
+    return DRAWN[name](count, split)
 
 
 def load_fake(name: str, split: str) -> ImageSet:

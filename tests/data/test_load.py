@@ -141,3 +141,13 @@ def test_a_loaded_set_survives_pickling_for_worker_processes():
 def test_the_room_exports_what_it_names():
     assert all(hasattr(lib.data, name) for name in lib.data.__all__)
     assert lib.data.load("digits", "test").checksum == load("digits", "test").checksum
+
+
+@pytest.mark.parametrize("split", ["fit", "train", "test", "all"])
+def test_a_set_that_is_drawn_once_is_everybodys_own(split):
+    first = load("mixture", split)
+    images, labels = first.images.clone(), first.labels.clone()
+    first.images.zero_()
+    first.labels.fill_(-1)
+    again = load("mixture", split)
+    assert torch.equal(again.images, images) and torch.equal(again.labels, labels)
