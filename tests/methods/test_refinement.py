@@ -36,7 +36,9 @@ def test_the_full_gradient_is_that_of_finite_differences(channels, side, steps):
     sampler, model, x = Langevin(steps, 20.0, 0.01, clamp=True), net(channels), picture(channels, side)
 
     def loss(images: Tensor, through: bool) -> Tensor:
-        return nn.functional.cross_entropy(Refined(model, sampler, generator(), through=through)(images), torch.arange(2))
+        return nn.functional.cross_entropy(
+            Refined(model, sampler, generator(), through=through)(images), torch.arange(2)
+        )
 
     slopes = {}
     for through in (True, False):
