@@ -89,6 +89,6 @@ def test_noise_is_pushed_until_the_class_is_sure_and_no_further():
     before = model(noise).softmax(1)[torch.arange(2), classes]
     images, after = push_from_noise(model, noise, classes, step_size=0.2, steps=300, confidence=0.5)
     assert (after >= 0.5).all() and (before < 0.5).all() and (after < 0.9).all()
-    assert 0 <= images.min() and images.max() <= 1
+    assert images.min() >= 0 and images.max() <= 1
     still, _ = push_from_noise(model, noise, classes, step_size=0.2, steps=5, confidence=0.0)
     assert torch.equal(still, noise)
