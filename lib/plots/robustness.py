@@ -105,7 +105,7 @@ def scene(shown: dict[str, Any], net: str, k: int) -> None:
     for place, stood in zip(places[1], shown["withstood"], strict=True):
         place.set_title("stands" if stood else "falls", fontsize=8)
     figure.suptitle(
-        f"{net}, {k} steps: {100 * shown['clean']:.0f} % right, {100 * shown['robust']:.0f} % within {shown['eps']:.3f}",
+        f"{net}, {k} steps: {shown['clean']:.0%} right, {shown['robust']:.0%} within {shown['eps']:.3f}",
         fontsize=10,
     )
     plt.show()

@@ -82,7 +82,7 @@ def distal_rows(pushed: Runs) -> Table:
 
 
 def distal_frame(pushed: Runs) -> "pd.DataFrame":
-    """The first seed's pushed noise, one image a line, pixels as hexadecimal bytes: line, row, column, shape, pixels."""
+    """The first seed's pushed noise, one image a line, pixels in hexadecimal: line, row, column, shape, pixels."""
     import pandas as pd
 
     return pd.DataFrame(

@@ -32,7 +32,15 @@ def net() -> dict[str, Any]:
 def attacked(net) -> dict[str, Any]:
     """What it withstands."""
     return arms.withstood(
-        0, net=net, weights="weights", radius=RADIUS, steps=4, images=60, autoattack_images=10, **WHERE
+        0,
+        net=net,
+        weights="weights",
+        radius=RADIUS,
+        steps=4,
+        images=60,
+        autoattack_images=10,
+        autoattack_steps=10,
+        **WHERE,
     )
 
 
@@ -109,7 +117,7 @@ def test_the_nets_trained_here_are_nets_of_the_task(net):
     noisy = arms.strong_noise_net(0, **WHERE)
     for made in (adversarial, noisy):
         assert made["weights"].keys() == net["weights"].keys() and made["accuracy"] > 0.5
-    settings = {"radius": RADIUS, "steps": 5, "images": 100, "autoattack_images": 0}
+    settings = {"radius": RADIUS, "steps": 5, "images": 100, "autoattack_images": 0, "autoattack_steps": 10}
     plain, hard = (
         arms.withstood(0, net=each, weights="weights", **settings, **WHERE)["linf"]["PGD"]
         for each in (net, adversarial)
