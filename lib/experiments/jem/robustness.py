@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from lib.attacks.autoattack import autoattack
 from lib.attacks.harness import Attack, AttackReport, robust_accuracy
+from lib.attacks.losses import LossName
 from lib.attacks.norms import Norm
 from lib.attacks.pgd import pgd
 from lib.attacks.transfer import from_source
@@ -47,6 +48,10 @@ SHOWN_CLASSES = 5
 FACTORS = (0.25, 0.5, 1.0, 2.0)  # of the judged radius
 NORMS: tuple[Norm, ...] = ("linf", "l2")
 STRONG_SIGMA = 0.2  # for images in [-1, 1]; JEM's data have .03
+LENGTHS = [0, 1, 10]  # SGLD steps before classifying
+COPIES = 4  # of the chain's noise, in attack and verdict
+ADVERSARIAL_STEPS = 5  # of PGD in a step of adversarial training
+PER_CLASS, PUSH_STEPS = 10, 200  # distal images, and the longest way from noise to one
 ATTACK_BATCH = 256
 
 
@@ -129,6 +134,7 @@ def withstood(
 
 def under_pgd(on: Target, eps: float, norm: Norm, steps: int, seed: int) -> list[AttackReport]:
     """PGD from a random start on the cross-entropy, and once more on the margin."""
+    losses: tuple[LossName, ...] = ("ce", "margin")
     return [
         robust_accuracy(
             *on,
@@ -137,7 +143,7 @@ def under_pgd(on: Target, eps: float, norm: Norm, steps: int, seed: int) -> list
             eps=eps,
             norm=norm,
         )
-        for place, loss in enumerate(("ce", "margin"))
+        for place, loss in enumerate(losses)
     ]
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from lib.attacks.norms import Norm
 from lib.experiments.jem import calibration_rows, training
 from lib.experiments.jem import robustness as arms
 from lib.experiments.jem import robustness_rows as derive
@@ -47,7 +48,7 @@ def attacked(net) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def behind(net) -> dict[str, Any]:
     """The same behind no step and one."""
-    settings = {"lengths": [0, 1, 10], "copies": 2, "steps": 3, "images": 20}
+    settings: dict[str, Any] = {"lengths": [0, 1, 10], "copies": 2, "steps": 3, "images": 20}
     return arms.refined(0, net=net, weights="weights", radius=RADIUS, **settings, **WHERE)
 
 
@@ -84,7 +85,8 @@ def test_a_net_whose_robustness_is_known():
     margins = torch.tensor([0.02, 0.05, 0.15, -0.1])
     images = (0.5 + margins)[:, None, None, None].expand(4, 1, 2, 2).clone()
     on = arms.Target(Linear(), images, torch.zeros(4, dtype=torch.int64))
-    for norm, eps in (("linf", 0.1), ("l2", 0.2)):
+    radii: list[tuple[Norm, float]] = [("linf", 0.1), ("l2", 0.2)]
+    for norm, eps in radii:
         for report in arms.under_pgd(on, eps, norm, 20, 0):
             assert report.robust.tolist() == [False, False, True, False]
             assert report.clean_accuracy == 0.75
@@ -117,7 +119,13 @@ def test_the_nets_trained_here_are_nets_of_the_task(net):
     noisy = arms.strong_noise_net(0, **WHERE)
     for made in (adversarial, noisy):
         assert made["weights"].keys() == net["weights"].keys() and made["accuracy"] > 0.5
-    settings = {"radius": RADIUS, "steps": 5, "images": 100, "autoattack_images": 0, "autoattack_steps": 10}
+    settings: dict[str, Any] = {
+        "radius": RADIUS,
+        "steps": 5,
+        "images": 100,
+        "autoattack_images": 0,
+        "autoattack_steps": 10,
+    }
     plain, hard = (
         arms.withstood(0, net=each, weights="weights", **settings, **WHERE)["linf"]["PGD"]
         for each in (net, adversarial)
@@ -161,7 +169,7 @@ def test_rows_and_frames_hold_what_they_say(attacked, behind):
 
 
 def test_the_view_has_the_radius_and_the_steps_that_were_chosen(net):
-    see = {"nets": {"joint": net}, "radius": RADIUS, "row": arms.JEM, "count": 20}
+    see: dict[str, Any] = {"nets": {"joint": net}, "radius": RADIUS, "row": arms.JEM, "count": 20}
     small, large = (arms.viewed(0, factor=factor, k=0, **see, **WHERE) for factor in (0.1, 3.0))
     assert small["robust"] > large["robust"] and large["eps"] == pytest.approx(0.3)
     assert large["pictures"].shape == (2, 8, 1, 8, 8) and len(large["withstood"]) == 8
