@@ -3,6 +3,7 @@
 import argparse
 import math
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -274,5 +275,19 @@ def _whole_papers(notebooks: list[Notebook]) -> list[Notebook]:
     return [notebook for notebook in all_notebooks(Path(repository())) if notebook.paper in papers]
 
 
+def _stop_as_at_ctrl_c() -> None:
+    """SIGTERM, by which a scheduler or `kill` asks, and SIGINT also where a shell started us in the background.
+
+    Else the runner would go and leave its kernels at work, which hold the output folder and save nothing.
+    """
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
 if __name__ == "__main__":
+    _stop_as_at_ctrl_c()
     sys.exit(main())

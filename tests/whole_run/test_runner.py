@@ -174,12 +174,15 @@ def test_two_runs_at_once_on_one_folder_share_the_work(tmp_path):
     assert sum("JEM/1-tiny (reduced):" in out for out in said) == 1, "one of them ran the notebook, the other waited"
 
 
-def test_interrupted_the_runner_ends_its_notebooks(tmp_path):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=lambda how: how.name)
+def test_interrupted_the_runner_ends_its_notebooks_also_in_the_background(how, tmp_path):
     tree = tiny.make_tree(tmp_path)
-    command = [sys.executable, "-m", "lib.replication", "run", "-p", "rest", "30.0"]
+    # a shell without job control lets what it starts by `&` ignore SIGINT
+    in_background = ["bash", "-c", "trap '' INT; exec \"$@\"", "bash"]
+    command = [*in_background, sys.executable, "-m", "lib.replication", "run", "-p", "rest", "30.0"]
     process = subprocess.Popen(command, cwd=tree, env=tiny.environment(tree), stderr=subprocess.PIPE, text=True)
     _wait_for(lambda: list((tree / "data/runs/reduced/JEM").glob("*.progress")) or process.poll() is not None)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "run the same command again" in err
     _wait_for(lambda: not _papermill(tree))
