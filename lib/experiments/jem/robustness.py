@@ -51,7 +51,7 @@ STRONG_SIGMA = 0.2  # for images in [-1, 1]; JEM's data have .03
 LENGTHS = [0, 1, 10]  # SGLD steps before classifying
 COPIES = 4  # of the chain's noise, in attack and verdict
 ADVERSARIAL_STEPS = 5  # of PGD in a step of adversarial training
-PER_CLASS, PUSH_STEPS = 10, 200  # distal images, and the longest way from noise to one
+PER_CLASS = 10  # distal images
 ATTACK_BATCH = 256
 
 
