@@ -29,6 +29,8 @@ KNOWN: dict[tuple[str, str], Iterable[str]] = {
     ("JEM/2", "recipe"): training.RECIPES,
     ("confidence-calibrated-OOD/2", "net"): outlier_subjects.NETS,
     ("confidence-calibrated-OOD/2", "noises"): DRAWN_NOISES,
+    ("confidence-calibrated-OOD/5", "net"): outlier_subjects.NETS,
+    ("confidence-calibrated-OOD/5", "noises"): DRAWN_NOISES,
     ("noisy-student/1", "noise"): student_nets.NOISES,
     ("noisy-student/1", "small_net"): student_nets.NETS,
     ("noisy-student/1", "large_net"): student_nets.NETS,
