@@ -37,9 +37,16 @@ def roc(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 
 def breadth(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """AUROC of each training on each set: seeds as dots, their mean as a bar; a ring where the set's kind was seen.
+    """AUROC of each training on each set. Columns: training, set, seed, AUROC, seen."""
+    by_set(frame, axes, "AUROC")
+    if frame["AUROC"].min() < 0.55:
+        axes.axvline(0.5, color="0.3", ls=":", lw=1.2)  # chance
 
-    Columns: training, set, seed, AUROC, seen.
+
+def by_set(frame: "pd.DataFrame", axes: "Axes", value: str) -> None:
+    """A row for each set, a colour for each training: seeds as dots, their mean as a bar, a ring if the kind was seen.
+
+    Columns: training, set, seed, `value`, seen.
     """
     import seaborn as sns
     from matplotlib.lines import Line2D
@@ -48,16 +55,14 @@ def breadth(frame: "pd.DataFrame", axes: "Axes") -> None:
     colours = dict(zip(trainings, sns.color_palette("colorblind"), strict=False))
     for (training, place), part in frame.groupby(["training", "set"], sort=False):
         height = sets.index(place) + 0.15 * (trainings.index(training) - (len(trainings) - 1) / 2)
-        mean, own = part["AUROC"].mean(), colours[training]
-        axes.plot(part["AUROC"], [height] * len(part), ".", color=own, ms=4, alpha=0.6)
+        mean, own = part[value].mean(), colours[training]
+        axes.plot(part[value], [height] * len(part), ".", color=own, ms=4, alpha=0.6)
         axes.plot([mean, mean], [height - 0.07, height + 0.07], color=own, lw=3)
         if part["seen"].all():
             axes.plot(mean, height, "o", mfc="none", mec="0.3", ms=8)
-    if frame["AUROC"].min() < 0.55:
-        axes.axvline(0.5, color="0.3", ls=":", lw=1.2)  # chance
     for border in range(1, len(sets)):
         axes.axhline(border - 0.5, color="0.85", lw=0.8)
-    axes.set(xlabel="AUROC", ylim=(len(sets) - 0.5, -0.5))
+    axes.set(xlabel=value, ylim=(len(sets) - 0.5, -0.5))
     axes.set_yticks(range(len(sets)), sets, fontsize=9)
     axes.grid(False, axis="y")
     keys = [Line2D([], [], color=colours[training], lw=2.5, label=training) for training in trainings]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lib.plots.panels import half_width, show, theme
+from lib.plots.tiles import pixels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +39,7 @@ def tiles(frame: "pd.DataFrame", axes: "Axes") -> None:
     for name, column, shape, text, below in frame[["row", "column", "shape", "pixels", "text"]].to_numpy():
         top = names.index(name) * (1 + GAP)
         extent = (column * 1.06, column * 1.06 + 1, top + 1, top)
-        axes.imshow(picture(text, shape), cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
+        axes.imshow(pixels(text, shape), extent=extent, interpolation="nearest")
         axes.text(column * 1.06 + 0.5, top + 1.19, below, ha="center", va="center", fontsize=6)
     axes.set(xlim=(-0.05, columns * 1.06), ylim=(len(names) * (1 + GAP), -0.05))
     axes.set_xticks([column * 1.06 + 0.5 for column in range(columns)], [str(column) for column in range(columns)])
@@ -140,12 +141,6 @@ def scenes(run: dict[str, Any], aim: int, places: list[int]) -> None:
         bars.tick_params(labelsize=7)
     axes[1, 0].set_ylabel("probability", fontsize=9)
     show(figure, f"figure: class {aim} at generations {[run['film at'][place] for place in places]}")
-
-
-def picture(text: str, shape: str) -> "np.ndarray[Any, np.dtype[np.uint8]]":
-    """The grey image (H, W) that hexadecimal bytes of shape 1xHxW stand for."""
-    _, height, width = map(int, shape.split("x"))
-    return np.frombuffer(bytes.fromhex(text), np.uint8).reshape(height, width)
 
 
 def percent(value: float) -> str:

@@ -6,23 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lib.plots.confidence_calibrated_ood import by_set
 from lib.plots.panels import show, theme
+from lib.plots.tiles import pixels
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-Pixels = np.ndarray[Any, np.dtype[Any]]
-
 
 def maps(frame: "pd.DataFrame", axes: "Axes") -> None:
     """Images in the first row, the map of each net beneath. Columns: row, column, shape, pixels."""
     rows, columns = list(dict.fromkeys(frame["row"])), list(dict.fromkeys(frame["column"]))
-    for row, column, shape, pixels in frame[["row", "column", "shape", "pixels"]].to_numpy():
+    for row, column, shape, text in frame[["row", "column", "shape", "pixels"]].to_numpy():
         left, top = columns.index(column) * 1.06, rows.index(row) * 1.06
-        image = decoded(pixels, shape)
         extent = (left, left + 1, top + 1, top)
-        axes.imshow(image, cmap="gray", vmin=0, vmax=255, extent=extent, interpolation="nearest")
+        axes.imshow(pixels(text, shape), extent=extent, interpolation="nearest")
     axes.set(xlim=(-0.05, len(columns) * 1.06), ylim=(len(rows) * 1.06, -0.05))
     axes.set_xticks([place * 1.06 + 0.5 for place in range(len(columns))], columns, fontsize=8, rotation=30)
     axes.set_yticks([place * 1.06 + 0.5 for place in range(len(rows))], rows, fontsize=8)
@@ -34,39 +33,11 @@ def maps(frame: "pd.DataFrame", axes: "Axes") -> None:
         side.set_visible(False)
 
 
-def decoded(text: str, shape: str) -> Pixels:
-    """The image (H, W) or (H, W, 3) that hexadecimal bytes of shape CxHxW stand for."""
-    channels, height, width = map(int, shape.split("x"))
-    image = np.frombuffer(bytes.fromhex(text), np.uint8).reshape(channels, height, width)
-    return image[0] if channels == 1 else image.transpose(1, 2, 0)
-
-
 def ratios(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Ratio of each training on each set: seeds as dots, their mean as a bar, a ring where the kind was seen.
-
-    Columns: training, set, seed, ratio, seen.
-    """
-    import seaborn as sns
-    from matplotlib.lines import Line2D
-
-    sets, trainings = list(frame["set"].unique()), list(frame["training"].unique())
-    colours = dict(zip(trainings, sns.color_palette("colorblind"), strict=False))
-    for (training, place), part in frame.groupby(["training", "set"], sort=False):
-        height = sets.index(place) + 0.17 * (trainings.index(training) - (len(trainings) - 1) / 2)
-        mean, own = part["ratio"].mean(), colours[training]
-        axes.plot(part["ratio"], [height] * len(part), ".", color=own, ms=4, alpha=0.6)
-        axes.plot([mean, mean], [height - 0.08, height + 0.08], color=own, lw=3)
-        if part["seen"].all():
-            axes.plot(mean, height, "o", mfc="none", mec="0.3", ms=8)
+    """Ratio of each training on each set. Columns: training, set, seed, ratio, seen."""
+    by_set(frame, axes, "ratio")
     axes.axvline(1, color="0.3", ls=":", lw=1.2)  # as large as on its own images
-    for border in range(1, len(sets)):
-        axes.axhline(border - 0.5, color="0.85", lw=0.8)
-    axes.set(xlabel="guided gradient / that on the net's own images", ylim=(len(sets) - 0.5, -0.5), xlim=(0, None))
-    axes.set_yticks(range(len(sets)), sets, fontsize=9)
-    axes.grid(False, axis="y")
-    keys = [Line2D([], [], color=colours[training], lw=2.5, label=training) for training in trainings]
-    keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="kind seen"))
-    axes.legend(handles=keys, fontsize=7.5, ncols=3, loc="upper center", bbox_to_anchor=(0.42, -0.22))
+    axes.set(xlabel="guided gradient / that on the net's own images", xlim=(0, None))
 
 
 def look(pictured: Mapping[str, Any]) -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lib.plots.jem import GAP, pixels, put
 from lib.plots.panels import theme
+from lib.plots.tiles import tiled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,17 +54,7 @@ def refinement(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 def distal(frame: "pd.DataFrame", axes: "Axes") -> None:
     """Images in rows of nets and columns of classes. Columns: line, row (its name), column, shape, pixels."""
-    side = int(frame["shape"].iloc[0].split("x")[1]) + GAP
-    lines, classes = int(frame["line"].max()) + 1, int(frame["column"].max()) + 1
-    grid = np.full((lines * side, classes * side, 3), 255, np.uint8)
-    for line, column, shape, text in frame[["line", "column", "shape", "pixels"]].to_numpy():
-        put(grid, pixels(text, shape), line * side, column * side)
-    axes.imshow(grid, interpolation="nearest")
-    names = frame.drop_duplicates("line")["row"]
-    axes.set_yticks([(i + 0.5) * side for i in range(lines)], list(names), fontsize=8)
-    axes.set_xticks([(i + 0.5) * side for i in range(classes)], [str(i) for i in range(classes)], fontsize=8)
-    axes.set_xlabel("class that was asked for")
-    axes.grid(False)
+    tiled(frame, axes, "class that was asked for")
 
 
 def play(nets: Sequence[str], run: Callable[[str, float, int], dict[str, Any]]) -> None:

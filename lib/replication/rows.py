@@ -28,6 +28,11 @@ def per_seed(runs: Runs, path: str) -> list[Any]:
     return [_at(run, path) for run in runs]
 
 
+def tile(image: Any) -> dict[str, str]:
+    """A uint8 image (C, H, W) as text, so that a result can hold it: shape, and pixels as hexadecimal bytes."""
+    return {"shape": "x".join(map(str, image.shape)), "pixels": image.cpu().contiguous().numpy().tobytes().hex()}
+
+
 def by_name(runs: Runs) -> dict[str, list[Any]]:
     """What an arm returned as name -> values for each seed, as name -> one run per seed."""
     return {name: [run[name] for run in runs] for name in runs[0]}

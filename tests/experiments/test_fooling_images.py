@@ -205,5 +205,5 @@ def test_from_values_to_verdicts(lowest, distance, same, after, learnt, expected
 
 def test_a_tile_keeps_its_pixels():
     image = torch.linspace(0, 1, 64).view(1, 8, 8)
-    line = derived.tile("row", 3, image)
+    line = derived.placed("row", 3, image)
     assert line["shape"] == "1x8x8" and bytes.fromhex(line["pixels"]) == bytes((image * 255).round().byte().flatten())

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from lib.experiments.rethinking_generalization.fooling_images_rows import tile
+from lib.experiments.rethinking_generalization.fooling_images_rows import placed
 from lib.plots import fooling_images as plots
 
 
@@ -24,10 +24,11 @@ def axes():
 def test_tiles_stand_in_their_rows_and_columns_with_their_confidence(axes):
     images = torch.rand(4, 1, 28, 28)
     places = [("a", 0, 0.99999), ("a", 1, 0.5), ("b", 0, 0.99), ("b", 1, 1.0)]
-    lines = [tile(row, c, image) | {"confidence": p} for (row, c, p), image in zip(places, images, strict=True)]
+    lines = [placed(row, c, image) | {"confidence": p} for (row, c, p), image in zip(places, images, strict=True)]
     plots.gallery(pd.DataFrame(lines), axes)
     drawn = axes.get_images()
-    assert len(drawn) == 4 and np.array_equal(drawn[1].get_array(), (images[1, 0] * 255).round().byte().numpy())
+    middle = (images[1, 0] * 255).round().byte().numpy()
+    assert len(drawn) == 4 and np.array_equal(np.asarray(drawn[1].get_array())[..., 1], middle)
     assert drawn[1].get_extent()[0] > drawn[0].get_extent()[1] and drawn[2].get_extent()[3] > drawn[0].get_extent()[2]
     assert [text.get_text() for text in axes.texts] == ["99.99", "50.00", "99.00", "99.99"]
 

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from lib.plots import jem
+from lib.plots.tiles import pixels
 
 matplotlib.use("agg")
 
@@ -25,9 +26,9 @@ def text(image: np.ndarray) -> dict[str, str]:
 
 def test_pixels_come_back_as_they_were():
     colour = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(3, 2, 4)  # (C, H, W)
-    assert np.array_equal(jem.pixels(**swapped(text(colour))), colour.transpose(1, 2, 0))
+    assert np.array_equal(pixels(**swapped(text(colour))), colour.transpose(1, 2, 0))
     grey = colour[:1]
-    found = jem.pixels(**swapped(text(grey)))
+    found = pixels(**swapped(text(grey)))
     assert found.shape == (2, 4, 3) and all(np.array_equal(found[..., c], grey[0]) for c in range(3))
 
 

@@ -12,35 +12,27 @@ from lib.data.image_set import to_float
 from lib.experiments.confidence_calibrated_ood.subjects import NETS, in_distribution, out_of_distribution
 from lib.methods.guided_gradients import Output, edges, gradient, guided_gradient, likeness
 from lib.training.device import derived_seed, prepare
-from lib.training.evaluate import error_rate
 
 Values = dict[str, Any]
 
-OWN, OTHERS = "own", ("broad", "narrow", "near", "far", "noise")  # roles of sets, as in notebook 2
+OWN = "own"  # the role of the test images; the others, broad, narrow, near, far and noise, as in notebook 2
 OUTPUTS: tuple[Output, ...] = ("logit", "log odds", "log probability")
 WAYS = {"guided": guided_gradient, "plain": gradient}
 SHOWN = 4  # images of a role in a picture
 
 
-def gradients(
-    seed: int, trained: Values, dataset: str, broad_dataset: str, narrow_dataset: str, near_datasets: list[str],
-    far_datasets: list[str], noises: list[str], net: str, seen_share: float, gradient_images: int, device: str,
-) -> Values:  # fmt: skip
+def gradients(seed: int, trained: Values, **where: Any) -> Values:
     """Median norms of the gradients of a net on every role of sets, and what they are over that on its own images.
 
-    `trained` is what `classifier` of notebook 2 returned.
+    `trained` is what `classifier` of notebook 2 returned; `where` as for `subject`.
     """
-    model, own, sets = subject(
-        seed, trained["weights"], dataset, broad_dataset, narrow_dataset, near_datasets, far_datasets, noises, net,
-        seen_share, gradient_images, device,
-    )  # fmt: skip
+    model, sets = subject(seed, trained["weights"], **where)
     medians = {
         f"{way} {of}": {role: median_norm(differentiate(model, images, of)) for role, images in sets.items()}
         for way, differentiate in WAYS.items()
         for of in OUTPUTS
     }
     return {
-        "accuracy": 1 - error_rate(model, own.images, own.labels),
         "median": medians,
         # S(x) = || guided gradient of the output by x ||; ratio = median S over a role / median S over own test images
         "ratio": {kind: {role: by[role] / by[OWN] for role in by if role != OWN} for kind, by in medians.items()},
@@ -48,24 +40,31 @@ def gradients(
 
 
 def subject(
-    seed: int, weights: dict[str, Tensor], dataset: str, broad_dataset: str, narrow_dataset: str,
-    near_datasets: list[str], far_datasets: list[str], noises: list[str], net: str, seen_share: float,
-    gradient_images: int, device: str,
-) -> tuple[nn.Module, Any, dict[str, Tensor]]:  # fmt: skip
-    """A net on the device, its own test images, and at most `gradient_images` of each role as floats; no role empty."""
+    seed: int,
+    weights: dict[str, Tensor],
+    dataset: str,
+    broad_dataset: str,
+    narrow_dataset: str,
+    near_datasets: list[str],
+    far_datasets: list[str],
+    noises: list[str],
+    net: str,
+    seen_share: float,
+    gradient_images: int,
+    device: str,
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """A net on the device, and at most `gradient_images` of every set as floats, by role; no role is empty."""
     fit, _, own = in_distribution(dataset, seed)
     _, tested = out_of_distribution(
         fit.shape, seed, broad_dataset, narrow_dataset, near_datasets, far_datasets, noises, seen_share, gradient_images
     )
-    roles = {
-        role: torch.cat([to_float(images) for name, images in tested.items() if name.startswith(f"{role}/")])
-        for role in OTHERS
-        if any(name.startswith(f"{role}/") for name in tested)
-    }
+    by_role: dict[str, list[Tensor]] = {OWN: [own.images[:gradient_images]]}
+    for name, images in tested.items():
+        by_role.setdefault(name.partition("/")[0], []).append(images)
     model = NETS[net].build(fit.shape, len(fit.classes))
     model.load_state_dict(weights)
     model.to(prepare(device).device).eval()
-    return model, own, {OWN: to_float(own.images[:gradient_images]), **roles}
+    return model, {role: torch.cat([to_float(images) for images in sets]) for role, sets in by_role.items()}
 
 
 def median_norm(maps: Tensor) -> float:
@@ -73,24 +72,18 @@ def median_norm(maps: Tensor) -> float:
     return maps.flatten(1).norm(dim=1).median().item()
 
 
-def dependence(
-    seed: int, trained: Values, dataset: str, broad_dataset: str, narrow_dataset: str, near_datasets: list[str],
-    far_datasets: list[str], noises: list[str], net: str, seen_share: float, gradient_images: int, device: str,
-) -> Values:  # fmt: skip
+def dependence(seed: int, trained: Values, **where: Any) -> Values:
     """How far a map is the image's rather than the net's: its likeness to that of random weights, and to edges.
 
     Twice random: the last layer alone, and every layer. Medians over the net's own test images.
     """
-    where = (
-        dataset, broad_dataset, narrow_dataset, near_datasets, far_datasets, noises, net, seen_share, gradient_images,
-        device,
-    )  # fmt: skip
-    model, _, sets = subject(seed, trained["weights"], *where)
+    model, sets = subject(seed, trained["weights"], **where)
     images = sets[OWN]
     maps = guided_gradient(model, images)
     found = {"edges of the image": likeness(maps, edges(images))}
-    for name, weights in randomised(trained["weights"], seed, dataset, net).items():
-        found[name] = likeness(maps, guided_gradient(subject(seed, weights, *where)[0], images))
+    for name, weights in randomised(trained["weights"], seed, where["dataset"], where["net"]).items():
+        model.load_state_dict(weights)
+        found[name] = likeness(maps, guided_gradient(model, images))
     return {name: values.median().item() for name, values in found.items()}
 
 
@@ -105,15 +98,9 @@ def randomised(weights: dict[str, Tensor], seed: int, dataset: str, net: str) ->
     return {"last layer random": top, "all layers random": fresh}
 
 
-def pictures(
-    seed: int, trained: Values, dataset: str, broad_dataset: str, narrow_dataset: str, near_datasets: list[str],
-    far_datasets: list[str], noises: list[str], net: str, seen_share: float, gradient_images: int, device: str,
-) -> Values:  # fmt: skip
+def pictures(seed: int, trained: Values, **where: Any) -> Values:
     """The first images of each role, (R, S, C, H, W), and their maps in units of the net's median on its own images."""
-    model, _, sets = subject(
-        seed, trained["weights"], dataset, broad_dataset, narrow_dataset, near_datasets, far_datasets, noises, net,
-        seen_share, gradient_images, device,
-    )  # fmt: skip
+    model, sets = subject(seed, trained["weights"], **where)
     first = torch.cat([images[:SHOWN] for images in sets.values()])
     maps = {}
     for of in OUTPUTS[:2]:

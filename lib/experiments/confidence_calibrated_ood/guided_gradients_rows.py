@@ -1,9 +1,10 @@
 """What `5-guided-gradients` derives from its runs: the ratios that its rules name, and the frame of its pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from lib.replication.rows import Runs, RunsOf, per_seed
+from lib.experiments.confidence_calibrated_ood.confidence_loss_rows import test_accuracy
+from lib.replication.rows import Runs, RunsOf, per_seed, tile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,18 +24,21 @@ ROLES = {
 }
 
 
-def derived(runs_of: RunsOf, shorter: RunsOf) -> dict[str, list[float]]:
-    """Ratios by part, what the last quarter of the steps brought in accuracy, and the lowest accuracy."""
+def derived(runs_of: RunsOf, nets: Mapping[str, list[Any]], shorter: Mapping[str, list[Any]]) -> dict[str, list[float]]:
+    """Ratios by part, what the last quarter of the steps brought in accuracy, and the lowest accuracy.
+
+    `nets` are what `classifier` of notebook 2 returned, `shorter` the same for three quarters of the steps.
+    """
     found: dict[str, list[float]] = {}
     for quantity, kind in QUANTITIES.items():
         for part, (role, training) in PARTS.items():
             for name, run in {"CE": "CE", "CEx": "CEx", "the confidence loss": training}.items():
                 found[f"{quantity} with {name}/{part}"] = per_seed(runs_of[run], f"ratio/{kind}/{role}")
+    accuracies = {name: test_accuracy(each) for name, each in nets.items()}
     for training, runs in shorter.items():
-        pairs = zip(per_seed(runs_of[training], "accuracy"), per_seed(runs, "accuracy"), strict=True)
+        pairs = zip(accuracies[training], test_accuracy(runs), strict=True)
         found[f"gain of {training} in its last quarter"] = [whole - part for whole, part in pairs]
-    accuracies = zip(*(per_seed(runs, "accuracy") for runs in runs_of.values()), strict=True)
-    return found | {"lowest accuracy": [min(of_seed) for of_seed in accuracies]}
+    return found | {"lowest accuracy": [min(of_seed) for of_seed in zip(*accuracies.values(), strict=True)]}
 
 
 def ratio_frame(runs_of: RunsOf, kind: str = "guided logit") -> "pd.DataFrame":
@@ -66,20 +70,14 @@ def tiles(pictured: Mapping[str, Mapping[str, Any]], of: str = "logit") -> "pd.D
     lines: list[dict[str, Any]] = []
     first = next(iter(pictured.values()))
     for place, role in enumerate(first["roles"]):
-        image = (255 * first["images"][place][0]).round()
-        lines.append({"row": "image", "column": ROLES[role], **encoded(image)})
+        image = (255 * first["images"][place][0]).round().byte()
+        lines.append({"row": "image", "column": ROLES[role], **tile(image)})
         for net, shown in pictured.items():
-            lines.append({"row": net, "column": ROLES[role], **encoded(brightness(shown["maps"][of][place][0]))})
+            lines.append({"row": net, "column": ROLES[role], **tile(brightness(shown["maps"][of][place][0]))})
     return pd.DataFrame(lines)
 
 
 def brightness(of_map: Any) -> Any:
     """(C, H, W) in units of the net's own median norm -> (1, H, W) from 0 to 255."""
     white = 2 / of_map.numel() ** 0.5
-    return (255 * of_map.abs().amax(dim=0, keepdim=True) / white).clamp(max=255).round()
-
-
-def encoded(image: Any) -> dict[str, str]:
-    """(C, H, W) of 0 to 255 as hexadecimal bytes, and its shape."""
-    shape: Sequence[int] = image.shape
-    return {"shape": "x".join(map(str, shape)), "pixels": image.byte().numpy().tobytes().hex()}
+    return (255 * of_map.abs().amax(dim=0, keepdim=True) / white).clamp(max=255).round().byte()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from lib.experiments.jem.energies import BOX, LINE_BINS
 from lib.methods import plane
+from lib.replication.rows import tile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,16 +40,16 @@ def maps_frame(maps: Mapping[str, Tensor]) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.DataFrame([{"name": name, **tile(values)} for name, values in maps.items()])
+    return pd.DataFrame([{"name": name, **averaged(values)} for name, values in maps.items()])
 
 
-def tile(values: Tensor) -> dict[str, str]:
+def averaged(values: Tensor) -> dict[str, str]:
     """One map, averaged over 2 x 2 cells."""
     side = BOX[1]
     shown = values @ COLOURS if values.ndim == 2 else (values - values.max()).exp()[:, None]  # (n n, 1 or 3)
     image = shown.T.reshape(1, -1, side, side).flip(2)  # bottom row last
     small = (255 * torch.nn.functional.avg_pool2d(image, 2)[0]).round().to(torch.uint8)
-    return {"shape": "x".join(map(str, small.shape)), "pixels": small.numpy().tobytes().hex()}
+    return tile(small)
 
 
 def maps_of_shifts(run: dict[str, Any]) -> dict[str, Tensor]:

@@ -8,8 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lib.experiments.jem.robustness import DISTAL, EARLY, JEM, NOISE, STRONG, TWIN
-from lib.experiments.jem.training_rows import tile
-from lib.replication.rows import Runs, RunsOf, per_seed
+from lib.replication.rows import Runs, RunsOf, per_seed, tile
 from lib.replication.rows import rows as by_path
 
 if TYPE_CHECKING:

@@ -6,9 +6,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from lib.replication.rows import Runs, RunsOf, per_seed, rows
+from lib.replication.rows import Runs, RunsOf, per_seed, rows, tile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,11 +127,6 @@ def chain_frame(runs: Runs) -> "pd.DataFrame":
             for step in steps
         ]
     )
-
-
-def tile(image: Tensor) -> dict[str, str]:
-    """One uint8 image (C, H, W) as text."""
-    return {"shape": "x".join(map(str, image.shape)), "pixels": image.contiguous().numpy().tobytes().hex()}
 
 
 def derived(measured: Mapping[str, RunsOf], trials: RunsOf) -> dict[str, list[float]]:

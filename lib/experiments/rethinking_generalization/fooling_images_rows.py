@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lib.replication.rows import Run, Runs, RunsOf, frame, per_seed, rows
+from lib.replication.rows import Run, Runs, RunsOf, frame, per_seed, rows, tile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +175,7 @@ def gallery(made: RunsOf) -> "pd.DataFrame":
 
     return pd.DataFrame(
         [
-            tile(name, place, image) | {"confidence": confidence}
+            placed(name, place, image) | {"confidence": confidence}
             for name, runs in made.items()
             for place, (image, confidence) in enumerate(zip(runs[0]["images"], runs[0]["confidence"], strict=True))
         ]
@@ -191,14 +191,14 @@ def beside_each_other(digits: Run, made: RunsOf, count: int = 6) -> "pd.DataFram
         digit, moved = digits["digits"][place], digits["images"][place]
         before = digits["labels"][place]
         lines += [
-            tile("a test digit", place, digit) | {"text": str(before)},
-            tile("perturbed", place, moved) | {"text": f"{became}: {digits['confidence'][place]:.2f}"},
-            tile("what was changed", place, ((moved - digit) / 2 + 0.5).clamp(0, 1)) | {"text": ""},
+            placed("a test digit", place, digit) | {"text": str(before)},
+            placed("perturbed", place, moved) | {"text": f"{became}: {digits['confidence'][place]:.2f}"},
+            placed("what was changed", place, ((moved - digit) / 2 + 0.5).clamp(0, 1)) | {"text": ""},
         ]
         for name in EVOLVED:
             run = made[name][0]
             text = f"{became}: {run['confidence'][became]:.4f}"
-            lines.append(tile(name, place, run["images"][became]) | {"text": text})
+            lines.append(placed(name, place, run["images"][became]) | {"text": text})
     order = ["a test digit", "perturbed", "what was changed", *EVOLVED]
 
     def place_of(line: dict[str, Any]) -> tuple[int, int]:
@@ -208,15 +208,9 @@ def beside_each_other(digits: Run, made: RunsOf, count: int = 6) -> "pd.DataFram
     return pd.DataFrame(lines)
 
 
-def tile(row: str, column: int, image: Any) -> dict[str, Any]:
+def placed(row: str, column: int, image: Any) -> dict[str, Any]:
     """An image (1, H, W) in [0, 1] as text, so that a result can hold it."""
-    pixels = (image.cpu() * 255).round().byte()
-    return {
-        "row": row,
-        "column": column,
-        "shape": "x".join(map(str, pixels.shape)),
-        "pixels": pixels.numpy().tobytes().hex(),
-    }
+    return {"row": row, "column": column, **tile((image * 255).round().byte())}
 
 
 def _round(number: int) -> str:

@@ -118,12 +118,12 @@ def test_maps_have_their_top_row_first():
     side = energies.BOX[1]
     values = torch.full((side * side,), -50.0)
     values[-side:] = 0.0  # the last row of a grid is the top one
-    tile = energies_rows.tile(values)
+    tile = energies_rows.averaged(values)
     assert tile["shape"] == f"1x{side // 2}x{side // 2}"
     picture = torch.tensor(list(bytes.fromhex(tile["pixels"]))).view(side // 2, side // 2)
     assert (picture[0] == 128).all() and (picture[1:] == 0).all()  # averaged with the row beneath
     classes = torch.nn.functional.one_hot(torch.zeros(side * side, dtype=torch.long), 3).float()
-    assert energies_rows.tile(classes)["shape"].startswith("3x")
+    assert energies_rows.averaged(classes)["shape"].startswith("3x")
 
 
 def test_frames_hold_a_line_for_each_bin_and_map():
