@@ -11,9 +11,10 @@ see everything: the one for Python functions turns devices in arguments into the
 one for operators, below autograd, which sees backward passes too, carries the mark from inputs to outputs and compares.
 """
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import torch
@@ -43,15 +44,18 @@ class Marks:
 
     def __init__(self) -> None:
         self.held: dict[int, StorageWeakRef] = {}
-        self.made = 0  # results of operators on the GPU
+        self.made = 0  # results on the GPU
 
     def on_gpu(self, tensor: Tensor) -> bool:
-        with torch._C.DisableTorchFunction():
-            return tensor.untyped_storage()._cdata in self.held
+        return storages([tensor])[0] in self.held
 
-    def set(self, tensor: Tensor, on_gpu: bool) -> None:
+    def set(self, tensor: Tensor, on_gpu: bool, but: Sequence[int] = ()) -> None:
+        """Say where a tensor's memory is, unless that is one of `but`: a view of an input, or an input itself."""
         with torch._C.DisableTorchFunction():
             storage = tensor.untyped_storage()
+        if storage._cdata in but:
+            return
+        self.made += on_gpu
         if not on_gpu:
             self.held.pop(storage._cdata, None)
         elif storage._cdata not in self.held:
@@ -61,6 +65,12 @@ class Marks:
 
     def device(self, tensor: Tensor) -> torch.device:
         return GPU if self.on_gpu(tensor) else CPU
+
+
+def storages(tensors: Iterable[Tensor]) -> list[int]:
+    """What tells the memory of each tensor apart; views share it."""
+    with torch._C.DisableTorchFunction():
+        return [tensor.untyped_storage()._cdata for tensor in tensors]
 
 
 def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
@@ -84,6 +94,28 @@ def in_float32(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     return cast(func(*cast(args, torch.bfloat16, torch.float32), **kwargs), torch.float32, torch.bfloat16)
 
 
+class Kind(NamedTuple):
+    """What is asked of an operator at each of its hundred thousand calls, looked up in its name once."""
+
+    name: str
+    copies: bool
+    takes_numbers: bool  # of the CPU, beside tensors on a GPU
+    makes: bool  # something new, where the function above says
+    slow_in_bfloat16: bool
+
+
+@functools.cache
+def kind(func: Any) -> Kind:
+    name = func._schema.name
+    return Kind(
+        name,
+        copies=name in COPIES,
+        takes_numbers=name not in STRICT and name not in COPIES,
+        makes=name == "aten::_to_copy" or "_like" in name or "new_" in name,
+        slow_in_bfloat16=name in SLOW_IN_BFLOAT16,
+    )
+
+
 class Operators(TorchDispatchMode):
     """Below autograd: compare the devices of inputs, mark the outputs."""
 
@@ -94,35 +126,32 @@ class Operators(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        inputs = list(tensors_in([*args, *kwargs.values()]))
-        name = func._schema.name
-        device = self._common(name, inputs) if inputs else CPU
-        if name in COPIES:
-            device = self.marks.device(inputs[0])
-        if self.new_on is not None and (not inputs or name == "aten::_to_copy" or "_like" in name or "new_" in name):
+        inputs = list(tensors_in(args))
+        if kwargs:
+            inputs += tensors_in(kwargs.values())
+        of, held = kind(func), self.marks.held
+        on_gpu = [storage in held for storage in storages(inputs)]
+        device = GPU if any(on_gpu) else CPU
+        if of.copies:
+            device = GPU if on_gpu[0] else CPU
+        elif not all(on_gpu) and device is GPU:
+            check_together(of, inputs, on_gpu)
+        if self.new_on is not None and (not inputs or of.makes):
             device = self.new_on
-        slow = name in SLOW_IN_BFLOAT16 and any(tensor.dtype == torch.bfloat16 for tensor in inputs)
+        slow = of.slow_in_bfloat16 and any(tensor.dtype == torch.bfloat16 for tensor in inputs)
         outputs = in_float32(func, args, kwargs) if slow else func(*args, **kwargs)
-        given = {tensor.untyped_storage()._cdata for tensor in inputs}
-        for output in tensors_in([outputs]):
-            if output.untyped_storage()._cdata not in given:  # neither a view of an input nor an input itself
-                self.marks.set(output, device.type == "cuda")
-                self.marks.made += device.type == "cuda"
+        given = storages(inputs)  # anew: an operator may have given an input other memory
+        for output in [outputs] if isinstance(outputs, Tensor) else tensors_in([outputs]):
+            self.marks.set(output, device.type == "cuda", but=given)
         return outputs
 
-    def _common(self, name: str, inputs: list[Tensor]) -> torch.device:
-        """The device that an operator on `inputs` runs on; numbers on the CPU may join any."""
-        devices = [self.marks.device(tensor) for tensor in inputs]
-        if len(set(devices)) == 1:
-            return devices[0]
-        numbers = name not in STRICT and name not in COPIES
-        apart = [
-            t for t, device in zip(inputs, devices, strict=True) if device == CPU and not (numbers and t.ndim == 0)
-        ]
-        if apart and name not in COPIES:
-            shapes = ", ".join(f"{tuple(t.shape)} on {d.type}" for t, d in zip(inputs, devices, strict=True))
-            raise DeviceFault(f"{name} meets tensors of two devices: {shapes}")
-        return GPU
+
+def check_together(of: Kind, inputs: list[Tensor], on_gpu: list[bool]) -> None:
+    """Numbers on the CPU may join tensors on a GPU; anything else of two devices is a fault."""
+    if any(not on and not (of.takes_numbers and t.ndim == 0) for t, on in zip(inputs, on_gpu, strict=True)):
+        places = ["cuda" if on else "cpu" for on in on_gpu]
+        shapes = ", ".join(f"{tuple(t.shape)} on {place}" for t, place in zip(inputs, places, strict=True))
+        raise DeviceFault(f"{of.name} meets tensors of two devices: {shapes}")
 
 
 class Functions(TorchFunctionMode):

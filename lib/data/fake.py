@@ -8,11 +8,11 @@ import torch
 from lib.data.catalogue import Facts
 from lib.data.image_set import UNLABELLED, ImageSet, pixel_checksum
 
-FAKE_TRAIN, FAKE_VALIDATION, FAKE_TEST = 256, 40, 40
+FAKE_TRAIN, FAKE_VALIDATION, FAKE_TEST = 256, 20, 20
 
 
 def fake(name: str, facts: Facts, part: str) -> ImageSet:
-    """Random images in place of the set `name`: 256 for "train", 40 for "test"; the same every time.
+    """Random images in place of the set `name`: 256 for "train", 20 for "test"; the same every time.
 
     Labels run through all classes in turn, so that every class occurs wherever there are enough images.
     """

@@ -7,7 +7,7 @@ from lib.data.parts import parts
 
 @pytest.mark.parametrize("name", ["digits", "fake:cifar10"])
 def test_parts_have_their_sizes_and_no_image_in_common(name):
-    sizes = (120, 40, 40)
+    sizes = (120, 40, 20)
     divided = parts(name, sizes, 0)
     assert tuple(map(len, divided)) == sizes
     pixels = [{image.numpy().tobytes() for image in part.images} for part in divided]
@@ -17,7 +17,7 @@ def test_parts_have_their_sizes_and_no_image_in_common(name):
 
 
 def test_test_images_are_the_publishers():
-    *_, test = parts("fake:cifar10", (50, 20, 40), 0)
+    *_, test = parts("fake:cifar10", (50, 20, 20), 0)
     assert test.split == "test"
 
 

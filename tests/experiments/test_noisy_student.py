@@ -76,7 +76,7 @@ def test_the_parts_of_a_seed_are_disjoint_and_another_seed_tests_on_others():
 
 def test_planning_touches_no_test_image():
     planned = divide(0, "fake:cifar10", 20, 30, 20, "validation")
-    test = {image.numpy().tobytes() for image in divide(0, "fake:cifar10", 20, 30, 40, "test").test.images}
+    test = {image.numpy().tobytes() for image in divide(0, "fake:cifar10", 20, 30, 20, "test").test.images}
     for part in planned:
         assert not test & {image.numpy().tobytes() for image in part.images}
 
