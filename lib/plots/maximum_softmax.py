@@ -85,7 +85,7 @@ def histogram(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 
 def scene(certainties: "pd.DataFrame", looks: "pd.DataFrame", net: str, place: str) -> None:
-    """Show one net and one set: how sure it is on the left, AUROC against clean error of all trainings on the right.
+    """Show one net and one set: how sure it is on the left, AUROC against clean error of all trainings beside it.
 
     Columns of `certainties`: net, set, certainty; of `looks`: training, role, set, seed, step, clean error, AUROC.
     """

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from lib.metrics.detection import aupr, curve
+from lib.metrics.detection import Positive, aupr, curve
 from lib.metrics.prevalence import aupr_at_share
 
 
@@ -35,9 +35,9 @@ def test_against_weights_in_another_library(ties: bool, share: float):
 
 
 @pytest.mark.parametrize("positive", ["id", "ood"])
-def test_the_known_definitions_are_two_of_its_shares(positive: str):
+def test_the_known_definitions_are_two_of_its_shares(positive: Positive):
     scores = drawn(ties=True)
-    own = {"id": 70 / 115, "ood": 45 / 115}[positive]
+    own = 70 / 115 if positive == "id" else 45 / 115
     c = curve(*scores)
     assert aupr_at_share(c, positive=positive, share=own) == pytest.approx(aupr(c, positive=positive))
     balanced = aupr(c, positive=positive, definition="balanced_rates")

@@ -4,6 +4,7 @@ import matplotlib
 
 matplotlib.use("agg")
 
+from collections.abc import Iterator
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -35,10 +36,11 @@ CERTAINTIES = pd.DataFrame(
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def shown(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     about: list[str] = []
-    monkeypatch.setattr(plots, "show", lambda figure, text: (about.append(text), plt.close(figure)))
-    return about
+    monkeypatch.setattr(plots, "show", lambda figure, text: about.append(text))
+    yield about
+    plt.close("all")
 
 
 def test_gains_stand_on_the_line_of_their_set():
@@ -49,7 +51,8 @@ def test_gains_stand_on_the_line_of_their_set():
     )  # fmt: skip
     _, axes = plt.subplots()
     plots.gains(frame, axes)
-    dots = [(bar.lines[0].get_xdata()[0], bar.lines[0].get_ydata()[0]) for bar in axes.containers]
+    bars: list[Any] = list(axes.containers)
+    dots = [(bar.lines[0].get_xdata()[0], bar.lines[0].get_ydata()[0]) for bar in bars]
     assert [round(x, 6) for x, _ in dots] == [0.11, 0.11, -0.19, -0.19]
     assert [round(y) for _, y in dots] == [0, 0, 1, 1] and dots[0][1] != dots[1][1]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["near: x", "far: y"]
@@ -60,10 +63,11 @@ def test_errors_fall_to_the_right_and_ends_are_filled():
     _, axes = plt.subplots()
     plots.by_accuracy(LOOKS, axes)
     assert axes.xaxis_inverted() and axes.get_xscale() == "log"
-    curves = [line for line in axes.lines if len(line.get_xdata()) == 2 and line.get_marker() in "os"]
+    lines: list[Any] = list(axes.lines)
+    curves = [line for line in lines if len(line.get_xdata()) == 2 and line.get_marker() in ("o", "s")]
     assert len(curves) == 4 and np.allclose(curves[0].get_xdata(), [0.3, 0.2])
     assert np.allclose(curves[0].get_ydata(), 0.75), "the mean over seeds"
-    ends = [line for line in axes.lines if len(line.get_xdata()) == 1 and line.get_xdata()[0] == pytest.approx(0.2)]
+    ends = [line for line in lines if len(line.get_xdata()) == 1 and line.get_xdata()[0] == pytest.approx(0.2)]
     assert len(ends) == 4
     plt.close("all")
 
@@ -77,7 +81,9 @@ def test_a_histogram_shows_shares_and_keeps_the_surest_answers():
     plt.close("all")
 
 
-def test_a_page_without_buttons_shows_the_first_net_on_the_first_far_set(shown, monkeypatch):
+def test_a_page_without_buttons_shows_the_first_net_on_the_first_far_set(
+    shown: list[str], monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setenv("REPLICATION_RESULT", "somewhere")
     plots.explore(CERTAINTIES, LOOKS)
     assert shown == ["figure: pre-trained, far/patches"]

@@ -32,7 +32,7 @@ def test_looks_are_every_so_many_steps_and_at_the_last():
     keep = KeepLooks(3)
     model = trained(keep)
     assert list(keep.weights) == [3, 6, 7]
-    assert torch.equal(keep.weights[7]["weight"], model.weight)
+    assert torch.equal(keep.weights[7]["weight"], model.state_dict()["weight"])
     assert not torch.equal(keep.weights[3]["weight"], keep.weights[6]["weight"]), "copies, not views"
 
 

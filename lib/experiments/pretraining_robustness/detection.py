@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lib.data.image_set import ImageSet, to_float
+from lib.data.image_set import to_float
 from lib.data.load import load
 from lib.data.noise_sets import NOISES
 from lib.experiments.pretraining_robustness.learners import target
@@ -19,7 +19,7 @@ from lib.experiments.pretraining_robustness.sources import new_net
 from lib.metrics.detection import ThresholdCurve, aupr, auroc, curve, fpr_at_tpr
 from lib.metrics.prevalence import aupr_at_share
 from lib.training.device import derived_seed, prepare
-from lib.training.evaluate import error_rate, predict
+from lib.training.evaluate import predict
 
 Values = dict[str, Any]
 Scores = np.ndarray[Any, np.dtype[np.float64]]
@@ -42,6 +42,7 @@ class Moment(NamedTuple):
     step: int
     rate: float
     held_out_error: float
+    test_error: float
 
 
 def assessed(
@@ -69,16 +70,19 @@ def assessed(
     others = other_images(tests.images, source_dataset, near_datasets, far_datasets, noises, seed)
     model = new_net(net, images, seed)
     prepare(device).place(model)
+    trainings = {PRETRAINED: pretrained, SCRATCH: scratch, SHORT: short, COMPUTE: compute}
     moments = compared(pretrained, scratch, short, compute)
-    scored = {name: certainties(model, moment.weights, tests.images, others) for name, moment in moments.items()}
+    wanted = [*moments.values(), *(moment for run in trainings.values() for moment in moments_of(run))]
+    all_scored = {  # most rows are looks of a training, and each net is asked once
+        name: certainties(model, weights, tests.images, others)
+        for name, weights in {id(moment.weights): moment.weights for moment in wanted}.items()
+    }
+    scored = {name: all_scored[id(moment.weights)] for name, moment in moments.items()}
     return {
-        "nets": {
-            name: told(moment, model, tests, scored[name]) | detection(scored[name], seed)
-            for name, moment in moments.items()
-        },
+        "nets": {name: told(moment, scored[name]) | detection(scored[name], seed) for name, moment in moments.items()},
         "looks": {
-            name: over_training(model, run["looks"], tests.images, others)
-            for name, run in ((PRETRAINED, pretrained), (SCRATCH, scratch), (SHORT, short), (COMPUTE, compute))
+            name: over_training(run["looks"], [all_scored[id(moment.weights)] for moment in moments_of(run)])
+            for name, run in trainings.items()
         },
         "kept": {name: {place: values[:KEPT].tolist() for place, values in of.items()} for name, of in scored.items()},
     }
@@ -88,11 +92,12 @@ def compared(pretrained: Values, scratch: Values, short: Values, compute: Values
     """The net of each row. Whatever is chosen is chosen by errors on held-out images, the first of equal ones."""
     ends = {name: last(run) for name, run in ((PRETRAINED, pretrained), (SCRATCH, scratch))}
     from_scratch = [moment for run in (scratch, short, compute) for moment in moments_of(run)]
-    same_rate = short["at rate"][f"{pretrained['rate']:g}"]
+    other = short["at rate"][f"{pretrained['rate']:g}"]
+    errors = other["held-out error"], other["test error"]
     return {
         **ends,
         SHORT: last(short),
-        SAME_RATE: Moment(same_rate["weights"], short["steps"], pretrained["rate"], same_rate["held-out error"]),
+        SAME_RATE: Moment(other["weights"], short["steps"], pretrained["rate"], *errors),
         COMPUTE: last(compute),
         STOPPED: nearest(moments_of(scratch), 0.0),
         BEST: nearest(from_scratch, 0.0),
@@ -109,10 +114,8 @@ def last(run: Values) -> Moment:
 def moments_of(run: Values) -> list[Moment]:
     """Every look of a training."""
     looks = run["looks"]
-    return [
-        Moment(weights, step, run["rate"], error)
-        for weights, step, error in zip(looks["weights"], looks["step"], looks["held-out error"], strict=True)
-    ]
+    columns = (looks[name] for name in ("weights", "step", "held-out error", "test error"))
+    return [Moment(weights, step, run["rate"], *errors) for weights, step, *errors in zip(*columns, strict=True)]
 
 
 def nearest(moments: Sequence[Moment], error: float) -> Moment:
@@ -171,11 +174,10 @@ def max_softmax(logits: Tensor) -> Scores:
     return largest
 
 
-def told(moment: Moment, model: nn.Module, tests: ImageSet, scored: Mapping[str, Scores]) -> Values:
+def told(moment: Moment, scored: Mapping[str, Scores]) -> Values:
     """What a net is, apart from what it detects."""
-    model.load_state_dict(moment.weights)
     return {
-        "clean error": error_rate(model, tests.images, tests.labels),
+        "clean error": moment.test_error,
         "held-out error": moment.held_out_error,
         "step": moment.step,
         "rate": moment.rate,
@@ -224,12 +226,11 @@ def exactly(c: ThresholdCurve) -> dict[str, float]:
     }
 
 
-def over_training(model: nn.Module, looks: Values, tests: Tensor, others: Mapping[str, Tensor]) -> Values:
-    """At each look: the step, the clean error, and the exact AUROC of each set."""
-    found: Values = {"step": looks["step"], "clean error": looks["test error"], "AUROC": {}}
-    for weights in looks["weights"]:
-        scored = certainties(model, weights, tests, others)
-        for place, values in scored.items():
-            if place != TESTS:
-                found["AUROC"].setdefault(place, []).append(auroc(scored[TESTS], values))
-    return found
+def over_training(looks: Values, scored: Sequence[Mapping[str, Scores]]) -> Values:
+    """At each look of a training, whose scores are `scored`: the step, the clean error, each set's exact AUROC."""
+    places = [place for place in scored[0] if place != TESTS]
+    return {
+        "step": looks["step"],
+        "clean error": looks["test error"],
+        "AUROC": {place: [auroc(of[TESTS], of[place]) for of in scored] for place in places},
+    }

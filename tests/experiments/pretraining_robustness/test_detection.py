@@ -25,12 +25,14 @@ PAPER = read_paper(repository() / "papers" / "pretraining-robustness")
 def training(errors: list[float], rate: float = 0.1, steps: int = 30) -> dict[str, Any]:
     """A training as `learners.learnt` returns it, with names in the place of weights."""
     at = [10 * (i + 1) for i in range(len(errors))]
-    looks = {"step": at, "held-out error": errors}
+    looks = {"step": at, "held-out error": errors, "test error": errors}
     return {
         "rate": rate,
         "steps": steps,
         "looks": looks | {"weights": [f"{rate} after {step}" for step in at]},
-        "at rate": {f"{r:g}": {"weights": f"end at {r}", "held-out error": 0.5} for r in (0.1, 0.02)},
+        "at rate": {
+            f"{r:g}": {"weights": f"end at {r}", "held-out error": 0.5, "test error": 0.5} for r in (0.1, 0.02)
+        },
     }
 
 
