@@ -5,7 +5,7 @@ test images, the noise, and which other images are drawn.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,34 +15,29 @@ from lib.data.image_set import to_float
 from lib.data.load import load
 from lib.data.noise_sets import NOISES
 from lib.experiments.pretraining_robustness.learners import target
+from lib.experiments.pretraining_robustness.moments import (
+    COMPUTE,
+    PRETRAINED,
+    SCRATCH,
+    SHORT,
+    Moment,
+    Values,
+    compared,
+    moments_of,
+)
 from lib.experiments.pretraining_robustness.sources import new_net
 from lib.metrics.detection import ThresholdCurve, aupr, auroc, curve, fpr_at_tpr
 from lib.metrics.prevalence import aupr_at_share
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import predict
 
-Values = dict[str, Any]
 Scores = np.ndarray[Any, np.dtype[np.float64]]
 
-PRETRAINED, SCRATCH, SHORT = "pre-trained", "scratch", "scratch, equal steps"
-SAME_RATE, COMPUTE = "scratch, equal steps and rate", "scratch, equal compute"
-STOPPED, BEST = "scratch, stopped by held-out images", "scratch, most accurate"
-MATCHED, TUNED_LESS = "scratch, equal accuracy", "pre-trained, at scratch's accuracy"
 TESTS, SEEN = "test images", "source"
 ROLES = ("near", "far", "noise")
 PER_TEST_IMAGE = 0.2  # other images to one test image, as in the released code
 DRAWS = 5
 KEPT = 200  # scores of each set that the histograms are drawn from
-
-
-class Moment(NamedTuple):
-    """A net as it was after so many steps of a training."""
-
-    weights: dict[str, Tensor]
-    step: int
-    rate: float
-    held_out_error: float
-    test_error: float
 
 
 def assessed(
@@ -86,41 +81,6 @@ def assessed(
         },
         "kept": {name: {place: values[:KEPT].tolist() for place, values in of.items()} for name, of in scored.items()},
     }
-
-
-def compared(pretrained: Values, scratch: Values, short: Values, compute: Values) -> dict[str, Moment]:
-    """The net of each row. Whatever is chosen is chosen by errors on held-out images, the first of equal ones."""
-    ends = {name: last(run) for name, run in ((PRETRAINED, pretrained), (SCRATCH, scratch))}
-    from_scratch = [moment for run in (scratch, short, compute) for moment in moments_of(run)]
-    other = short["at rate"][f"{pretrained['rate']:g}"]
-    errors = other["held-out error"], other["test error"]
-    return {
-        **ends,
-        SHORT: last(short),
-        SAME_RATE: Moment(other["weights"], short["steps"], pretrained["rate"], *errors),
-        COMPUTE: last(compute),
-        STOPPED: nearest(moments_of(scratch), 0.0),
-        BEST: nearest(from_scratch, 0.0),
-        MATCHED: nearest(from_scratch, ends[PRETRAINED].held_out_error),
-        TUNED_LESS: nearest(moments_of(pretrained), ends[SCRATCH].held_out_error),
-    }
-
-
-def last(run: Values) -> Moment:
-    """The end of a training."""
-    return moments_of(run)[-1]
-
-
-def moments_of(run: Values) -> list[Moment]:
-    """Every look of a training."""
-    looks = run["looks"]
-    columns = (looks[name] for name in ("weights", "step", "held-out error", "test error"))
-    return [Moment(weights, step, run["rate"], *errors) for weights, step, *errors in zip(*columns, strict=True)]
-
-
-def nearest(moments: Sequence[Moment], error: float) -> Moment:
-    """The moment whose error on held-out images is nearest to `error`; with 0 the most accurate one."""
-    return min(moments, key=lambda moment: abs(moment.held_out_error - error))
 
 
 def other_images(

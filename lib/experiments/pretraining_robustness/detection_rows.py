@@ -6,15 +6,14 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lib.experiments.pretraining_robustness.detection import (
+from lib.experiments.pretraining_robustness.detection import ROLES, SEEN
+from lib.experiments.pretraining_robustness.moments import (
     BEST,
     COMPUTE,
     MATCHED,
     PRETRAINED,
-    ROLES,
     SAME_RATE,
     SCRATCH,
-    SEEN,
     SHORT,
     STOPPED,
     TUNED_LESS,

@@ -10,7 +10,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from lib.data.image_set import to_float
 from lib.experiments.pretraining_robustness import detection as arms
 from lib.experiments.pretraining_robustness import detection_rows as derive
-from lib.experiments.pretraining_robustness import learners, sources
+from lib.experiments.pretraining_robustness import learners, moments, sources
+from lib.metrics.detection import curve as curve_of
 from lib.replication.paper_file import read_paper
 from lib.replication.rows import quantities
 from lib.roots import repository
@@ -38,20 +39,20 @@ def training(errors: list[float], rate: float = 0.1, steps: int = 30) -> dict[st
 
 def test_held_out_errors_choose_every_net():
     tuned = training([0.5, 0.31, 0.2], rate=0.02)
-    found = arms.compared(tuned, training([0.6, 0.25, 0.3]), training([0.7, 0.4, 0.35]), training([0.5, 0.15, 0.21]))
+    found = moments.compared(tuned, training([0.6, 0.25, 0.3]), training([0.7, 0.4, 0.35]), training([0.5, 0.15, 0.21]))
     errors = {name: (moment.held_out_error, moment.step) for name, moment in found.items()}
     assert errors == {
-        arms.PRETRAINED: (0.2, 30),
-        arms.SCRATCH: (0.3, 30),
-        arms.SHORT: (0.35, 30),
-        arms.SAME_RATE: (0.5, 30),
-        arms.COMPUTE: (0.21, 30),
-        arms.STOPPED: (0.25, 20),  # the best moment of scratch itself
-        arms.BEST: (0.15, 20),  # of any training from scratch
-        arms.MATCHED: (0.21, 30),  # nearest to .2
-        arms.TUNED_LESS: (0.31, 20),  # nearest to .3
+        moments.PRETRAINED: (0.2, 30),
+        moments.SCRATCH: (0.3, 30),
+        moments.SHORT: (0.35, 30),
+        moments.SAME_RATE: (0.5, 30),
+        moments.COMPUTE: (0.21, 30),
+        moments.STOPPED: (0.25, 20),  # the best moment of scratch itself
+        moments.BEST: (0.15, 20),  # of any training from scratch
+        moments.MATCHED: (0.21, 30),  # nearest to .2
+        moments.TUNED_LESS: (0.31, 20),  # nearest to .3
     }
-    assert found[arms.SAME_RATE].weights == "end at 0.02" and found[arms.SAME_RATE].rate == 0.02
+    assert found[moments.SAME_RATE].weights == "end at 0.02" and found[moments.SAME_RATE].rate == 0.02
 
 
 def test_other_images_have_the_shape_and_no_more_than_the_number_of_test_images():
@@ -91,7 +92,7 @@ def test_scores_against_another_library():
     inside, outside = rng.uniform(0.3, 1, 100), rng.uniform(0, 0.9, 20)
     labels, both = np.r_[np.zeros(100), np.ones(20)], -np.r_[inside, outside]
     published = arms.as_published(inside, outside, rng)  # all 20 are one to five: every draw is the whole set
-    exact = arms.exactly(arms.curve(inside, outside))
+    exact = arms.exactly(curve_of(inside, outside))
     for found in (published, exact):
         assert found["AUROC"] == pytest.approx(roc_auc_score(labels, both))
         assert found["AUPR"] == pytest.approx(average_precision_score(labels, both))
@@ -101,11 +102,10 @@ def test_scores_against_another_library():
 
 def test_draws_take_one_other_image_to_five_test_images(monkeypatch: pytest.MonkeyPatch):
     sizes: list[int] = []
-    real = arms.curve
 
     def curve(inside: Any, outside: Any) -> Any:
         sizes.append(len(outside))
-        return real(inside, outside)
+        return curve_of(inside, outside)
 
     monkeypatch.setattr(arms, "curve", curve)
     rng = np.random.default_rng(0)
@@ -129,14 +129,14 @@ def run() -> dict[str, Any]:
 
 
 def test_means_are_over_the_sets_of_one_kind(run: dict[str, Any]):
-    near = run["nets"][arms.SCRATCH]["exact"]["near"]
+    near = run["nets"][moments.SCRATCH]["exact"]["near"]
     assert set(near) == {"mean", "means of two", "rotated"}
     assert near["mean"]["AUROC"] == pytest.approx((near["means of two"]["AUROC"] + near["rotated"]["AUROC"]) / 2)
-    assert set(run["nets"][arms.SCRATCH]["published"]) == {"near", "far", "source", "noise"}
+    assert set(run["nets"][moments.SCRATCH]["published"]) == {"near", "far", "source", "noise"}
 
 
 def test_the_last_look_is_the_net_of_the_row(run: dict[str, Any]):
-    looks, net = run["looks"][arms.SCRATCH], run["nets"][arms.SCRATCH]
+    looks, net = run["looks"][moments.SCRATCH], run["nets"][moments.SCRATCH]
     assert looks["step"][-1] == net["step"] == 8 and looks["clean error"][-1] == net["clean error"]
     assert looks["AUROC"]["far/patches"][-1] == net["exact"]["far"]["patches"]["AUROC"]
 
@@ -145,11 +145,11 @@ def test_every_rule_of_the_notebook_finds_its_quantities(run: dict[str, Any]):
     nets = derive.nets_of([run, run])
     found = derive.derived([{"test error": 0.5, "classes": 52}] * 2, nets) | quantities(nets, PAPER.measured[4])
     assert found["accuracy of the source over chance"] == [26, 26]
-    own = nets[arms.SCRATCH][0]
+    own = nets[moments.SCRATCH][0]
     assert found["clean accuracy scratch"][0] == pytest.approx(1 - own["clean error"])
     assert found["score scratch/AUPR, far"][0] == own["published"]["far"]["mean"]["AUPR"]
     assert found["room above scratch/AUROC, near"][0] == pytest.approx(1 - own["published"]["near"]["mean"]["AUROC"])
-    less = nets[arms.TUNED_LESS][0]["published"]["noise"]["mean"]["AUROC"]
+    less = nets[moments.TUNED_LESS][0]["published"]["noise"]["mean"]["AUROC"]
     assert found["score pre-trained at scratch's accuracy/AUROC, noise"][0] == less
     for claim in (claim for claim in PAPER.claims.values() if claim.notebook == 4):
         for part in claim.parts:
@@ -170,7 +170,7 @@ def test_tables_and_frames_hold_every_net_and_set(run: dict[str, Any]):
     gains = derive.gains_frame(nets)
     assert len(gains) == 5 * len(derive.GAINS) * 2
     one = gains[(gains["set"] == "far: patches") & (gains["against"] == "scratch, equal steps")]["gain"].iloc[0]
-    scores = [run["nets"][net]["exact"]["far"]["patches"]["AUROC"] for net in (arms.PRETRAINED, arms.SHORT)]
+    scores = [run["nets"][net]["exact"]["far"]["patches"]["AUROC"] for net in (moments.PRETRAINED, moments.SHORT)]
     assert one == pytest.approx(scores[0] - scores[1])
     looks = derive.accuracy_frame(runs)
     assert len(looks) == 2 * 4 * 6 * 2 and looks["clean error"].between(0, 1).all()
