@@ -1,4 +1,4 @@
-"""The drawings of `papers/pretraining-robustness/5-calibration`, functions of a tidy frame and the axes, and its view."""
+"""The drawings of `papers/pretraining-robustness/5-calibration`: functions of a tidy frame and the axes, and a view."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -25,16 +25,16 @@ def errors(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.set_yticks(range(len(nets)), nets, fontsize=8)
     axes.set_ylim(len(nets) - 0.5, -0.5)
     colours = sns.color_palette("colorblind")
+    shown = {"before": ("as it comes", -0.12, colours[0]), "after": ("with its temperature", 0.12, "white")}
     for height, (_, lines) in enumerate(frame.groupby("net", sort=False)):
-        for name, shift, fill in (("before", -0.12, colours[0]), ("after", 0.12, "white")):
+        for name, (label, shift, fill) in shown.items():
             points = 100 * lines[name]
             axes.errorbar(
                 points.mean(), height + shift, xerr=half_width(points), fmt="o", color=colours[0], mfc=fill, ms=5,
-                capsize=1.5, label={"before": "as it comes", "after": "with its temperature"}[name] if not height else None,
+                capsize=1.5, label=None if height else label,
             )  # fmt: skip
-        axes.plot(
-            100 * lines["floor"].mean(), height, "|", color="0.15", ms=14, mew=1.8, label=None if height else "floor"
-        )
+        floor = 100 * lines["floor"].mean()
+        axes.plot(floor, height, "|", color="0.15", ms=14, mew=1.8, label=None if height else "floor")
     axes.set_xlabel("RMS calibration error, per cent", fontsize=9)
     axes.set_xlim(left=0)
     axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.3, -0.2))
@@ -58,7 +58,8 @@ def over_training(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.plot(means["RMS floor"], "--", color=colour, lw=1)
     axes.plot([], [], "--", color="0.3", lw=1, label="floor")
     axes.set_xlabel("share of the training", fontsize=9)
-    axes.set(ylabel="RMS error, per cent", xlim=(0, 1.02))
+    axes.set_ylabel("RMS error, per cent", fontsize=9)
+    axes.set_xlim(0, 1.02)
     axes.set_ylim(bottom=0)
     axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
@@ -79,7 +80,8 @@ def sign(frame: "pd.DataFrame", axes: "Axes") -> None:
         means = 100 * lines.groupby("share")["confidence minus accuracy"].mean()
         axes.plot(means, color=colour, lw=2, label=str(training))
     axes.set_xlabel("share of the training", fontsize=9)
-    axes.set(ylabel="confidence minus accuracy, points", xlim=(0, 1.02))
+    axes.set_ylabel("confidence minus accuracy, points", fontsize=9)
+    axes.set_xlim(0, 1.02)
     axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 

@@ -114,14 +114,11 @@ def calibration(logits: Numbers, labels: Numbers, temperature: float = 1.0) -> d
     """Every number about the confidence of answers with logits (N, K), in bins of 100."""
     probabilities = softmax(logits, temperature=temperature)
     confidence, correct = confidence_and_correct(probabilities, labels)
-    floor = {
-        name: calibration_noise_floor(confidence, norm=norm, binning="adaptive", bin_size=BIN, draws=DRAWS)
-        for name, norm in (("RMS floor", "l2"), ("MAD floor", "l1"))
-    }
     return {
         "RMS": rms_calibration_error(confidence, correct, bin_size=BIN),
         "MAD": mad_calibration_error(confidence, correct, bin_size=BIN),
-        **floor,
+        "RMS floor": rms_floor(confidence),
+        "MAD floor": calibration_noise_floor(confidence, binning="adaptive", bin_size=BIN, draws=DRAWS),
         "RMS, code": rms_calibration_error(confidence, correct, bin_size=BIN, definition="dropped_bin"),
         "MAD, code": mad_calibration_error(confidence, correct, bin_size=BIN, definition="dropped_bin"),
         "15 equal bins": calibration_error(confidence, correct),
@@ -135,27 +132,34 @@ def calibration(logits: Numbers, labels: Numbers, temperature: float = 1.0) -> d
 def over_training(
     model: nn.Module, run: Values, held_out: ImageSet, tests: ImageSet, labels: Mapping[str, Numbers]
 ) -> Values:
-    """At each look of a training: the step, the clean error, and the calibration as it comes."""
+    """At each look of a training: the step, the clean error, and RMS error, its floor and its sign, as it comes."""
     moments = moments_of(run)
-    found = [calibration(answers(model, m.weights, held_out, tests)["tests"], labels["tests"]) for m in moments]
+    logits = [answers(model, m.weights, held_out, tests)["tests"] for m in moments]
+    told = [confidence_and_correct(softmax(of), labels["tests"]) for of in logits]
     return {
         "step": [m.step for m in moments],
         "clean error": [m.test_error for m in moments],
-        **{name: [of[name] for of in found] for name in ("RMS", "MAD", "RMS floor", "confidence minus accuracy")},
+        "RMS": [rms_calibration_error(*of, bin_size=BIN) for of in told],
+        "RMS floor": [rms_floor(confidence) for confidence, _ in told],
+        "confidence minus accuracy": [signed_confidence_error(*of) for of in told],
     }
+
+
+def rms_floor(confidence: Numbers, bin_size: int = BIN) -> float:
+    """What a perfectly calibrated net with these confidences would score by chance."""
+    return calibration_noise_floor(confidence, norm="l2", binning="adaptive", bin_size=bin_size, draws=DRAWS)
 
 
 def viewed(run: Values, net: str, bin_size: int, temperature: float) -> Values:
     """What the interactive view shows of one net: its reliability diagram, its errors, and what chance leaves."""
     logits, labels = np.asarray(run["answers"][net]), np.asarray(run["labels"])
     confidence, correct = confidence_and_correct(softmax(logits, temperature=temperature), labels)
-    how: dict[str, Any] = {"norm": "l2", "binning": "adaptive", "bin_size": bin_size}
     curve = reliability_curve(confidence, correct, binning="adaptive", bin_size=bin_size)
     return {
         "confidence": curve.confidence.tolist(),
         "accuracy": curve.accuracy.tolist(),
-        "RMS": calibration_error(confidence, correct, **how),
-        "floor": calibration_noise_floor(confidence, draws=DRAWS, **how),
+        "RMS": rms_calibration_error(confidence, correct, bin_size=bin_size),
+        "floor": rms_floor(confidence, bin_size),
         "confidence minus accuracy": signed_confidence_error(confidence, correct),
         "fitted temperature": run["temperatures"][net],
     }

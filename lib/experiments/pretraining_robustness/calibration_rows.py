@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 Rows = dict[str, dict[str, list[float]]]
 PART = "ten classes"
 EARLY_SHARE = 0.6  # of the steps: epoch 60 of the paper's figure
+RMS = "as it comes/RMS"
 LABELS = ("RMS", "confidence minus accuracy")
 TABLE = {
     "error": "clean error",
@@ -61,9 +62,7 @@ def derived(source: Runs, nets: RunsOf, runs: Runs) -> dict[str, list[float]]:
     found = {
         "accuracy of the source over chance": [(1 - run["test error"]) * run["classes"] for run in source],
         "clean accuracy scratch": [1 - error for error in per_seed(nets[SCRATCH], "clean error")],
-        "RMS calibration error pre-trained over its floor": ratio(
-            tuned, tuned, "as it comes/RMS", "as it comes/RMS floor"
-        ),
+        "RMS calibration error pre-trained over its floor": ratio(tuned, tuned, RMS, f"{RMS} floor"),
     }
     for measure in ("RMS", "MAD"):
         part, path = f"{measure}, {PART}", f"as it comes/{measure}"
@@ -119,7 +118,7 @@ def errors_frame(nets: RunsOf) -> "pd.DataFrame":
 
 
 def training_frame(runs: Runs, paper: Exhibit | None = None) -> "pd.DataFrame":
-    """Every look: source, training, seed, share, RMS, RMS floor, confidence minus accuracy; the paper's curve of RMS."""
+    """Every look: source, training, seed, share, RMS, its floor, confidence minus accuracy; and the paper's RMS."""
     import pandas as pd
 
     names = ("RMS", "RMS floor", "confidence minus accuracy")
