@@ -37,6 +37,7 @@ from lib.training.device import prepare
 from lib.training.evaluate import predict
 
 Numbers = np.ndarray[Any, np.dtype[np.float64]]
+Labels = np.ndarray[Any, np.dtype[np.signedinteger[Any]]]
 Answers = dict[str, Numbers]  # "held out" and "tests" -> logits (N, K)
 
 BIN = 100  # answers in a bin, as in the paper
@@ -100,7 +101,7 @@ def told(moment: Moment) -> Values:
     }
 
 
-def before_and_after(given: Answers, labels: Mapping[str, Numbers]) -> Values:
+def before_and_after(given: Answers, labels: Mapping[str, Labels]) -> Values:
     """Calibration on the test images, and again with the temperature that held-out images ask for."""
     temperature = fit_temperature(given["held out"], labels["held out"], bounds=BOUNDS)
     return {
@@ -110,7 +111,7 @@ def before_and_after(given: Answers, labels: Mapping[str, Numbers]) -> Values:
     }
 
 
-def calibration(logits: Numbers, labels: Numbers, temperature: float = 1.0) -> dict[str, float]:
+def calibration(logits: Numbers, labels: Labels, temperature: float = 1.0) -> dict[str, float]:
     """Every number about the confidence of answers with logits (N, K), in bins of 100."""
     probabilities = softmax(logits, temperature=temperature)
     confidence, correct = confidence_and_correct(probabilities, labels)
@@ -130,7 +131,7 @@ def calibration(logits: Numbers, labels: Numbers, temperature: float = 1.0) -> d
 
 
 def over_training(
-    model: nn.Module, run: Values, held_out: ImageSet, tests: ImageSet, labels: Mapping[str, Numbers]
+    model: nn.Module, run: Values, held_out: ImageSet, tests: ImageSet, labels: Mapping[str, Labels]
 ) -> Values:
     """At each look of a training: the step, the clean error, and RMS error, its floor and its sign, as it comes."""
     moments = moments_of(run)
