@@ -21,7 +21,7 @@ STARTS = {  # start -> place in the palette, the same in every figure of the pag
 
 
 def by_rank(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Figure 3: the error of each class, the largest left, at the least gamma: mean over seeds with 90 % interval.
+    """Figure 3: the error of each class, the largest left, at the least gamma: mean over seeds, the lines with 90 % interval.
 
     Shown are all methods from scratch, and plain and over-sampled tuning; the paper's Normal and pre-trained dotted.
     Columns: source, gamma, method, start, seed, rank, size, error.
@@ -42,12 +42,13 @@ def by_rank(frame: "pd.DataFrame", axes: "Axes") -> None:
         ranks = lines.groupby("rank")["error"]
         shift = 0.08 * (list(METHODS).index(str(method)) - 2) + (0.04 if tuned else 0)
         look = {"color": palette[STARTS[str(start)]], "ms": 5, "capsize": 2, "lw": 1, "alpha": 0.85}
-        means, bars = ranks.mean(), ranks.apply(half_width)
+        means = ranks.mean()
+        bars = ranks.apply(half_width) if method == "plain" else None  # of the lines alone: seven would hide each other
         style = "-" if method == "plain" else "none"
         axes.errorbar(means.index + shift, means, bars, fmt=METHODS[str(method)], ls=style, label=f"{start}, {method}",
                       mfc=None if method == "plain" else "white", **look)  # fmt: skip
     axes.set(xlabel="class, the largest first", ylabel="test error", ylim=(0, 1), xticks=sorted(least["rank"].unique()))
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.28))
 
 
 def chosen(frame: "pd.DataFrame", method: str, gamma: float) -> None:
@@ -60,8 +61,8 @@ def chosen(frame: "pd.DataFrame", method: str, gamma: float) -> None:
     ours = frame[(frame["source"] == "this run") & (frame["gamma"] == gamma) & (frame["method"] == method)]
     figure, (sizes, places) = plt.subplots(1, 2, figsize=(10.4, 3.6), layout="constrained", width_ratios=(2, 3))
     first = ours[(ours["seed"] == 0) & (ours["start"] == ours["start"].iloc[0])]
-    sizes.bar(first["rank"], first["size"], color="0.6")
-    sizes.set(xlabel="class, the largest first", ylabel="training images", yscale="log", xticks=list(first["rank"]))
+    sizes.bar_label(sizes.bar(first["rank"], first["size"], color="0.6"), fontsize=7)
+    sizes.set(xlabel="class, the largest first", ylabel="training images", xticks=list(first["rank"]))
     for start, lines in ours.groupby("start", sort=False):
         colour = palette[STARTS[str(start)]]
         for _, line in lines.groupby("seed"):
