@@ -21,7 +21,7 @@ STARTS = {  # start -> place in the palette, the same in every figure of the pag
 
 
 def by_rank(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Figure 3: the error of each class, the largest left, at the least gamma: mean over seeds, the lines with 90 % interval.
+    """Figure 3: the error of each class at the least gamma, the mean over seeds; lines with 90 % interval.
 
     Shown are all methods from scratch, and plain and over-sampled tuning; the paper's Normal and pre-trained dotted.
     Columns: source, gamma, method, start, seed, rank, size, error.
