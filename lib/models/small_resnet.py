@@ -1,6 +1,6 @@
 """The small convolutional net with skip connections, so that one CPU core has a net whose branches can be dropped."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -23,19 +23,29 @@ class Branch(nn.Module):
         return x + self.drop_branch(self.branch(x))
 
 
-def small_resnet(num_classes: int, *args: Any, stochastic_depth: float = 0.0, **kwargs: Any) -> SmallCNN:
-    """`small_cnn` with a skip connection over the third and over the fifth convolution: the same weights and passes.
+def small_resnet(
+    num_classes: int,
+    widths: Sequence[int] = (24, 48, 96),
+    in_channels: int = 3,
+    *,
+    strides: Sequence[int] = (2, 2, 2),
+    dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
+) -> SmallCNN:
+    """`small_cnn` with a skip connection over the third and over the fifth convolution: as many weights and operations.
 
     These two change neither the size nor the number of channels.
 
     Args:
         num_classes: number of logits.
-        args: as of `small_cnn`.
+        widths: as of `small_cnn`.
+        in_channels: 3 for colour, 1 for grey.
+        strides: as of `small_cnn`.
+        dropout: probability before the linear layer.
         stochastic_depth: probability of dropping the second branch; the first one has half of it (the linear rule).
-        kwargs: as of `small_cnn`.
     """
-    net = small_cnn(num_classes, *args, **kwargs)
-    layers = [nn.Sequential(*net.features[at : at + LAYER]) for at in range(0, len(net.features), LAYER)]
+    plain = small_cnn(num_classes, widths, in_channels, strides=strides, dropout=dropout)
+    layers = [nn.Sequential(*plain.features[at : at + LAYER]) for at in range(0, len(plain.features), LAYER)]
     third, fifth = Branch(layers[2], stochastic_depth / 2), Branch(layers[4], stochastic_depth)
-    net.features = nn.Sequential(*layers[0], *layers[1], third, *layers[3], fifth)
-    return net
+    features = nn.Sequential(*layers[0], *layers[1], third, *layers[3], fifth)
+    return SmallCNN(plain.inputs, features, plain.head, plain.pool, plain.scale)
