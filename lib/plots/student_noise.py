@@ -5,7 +5,10 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lib.plots.panels import show, theme
+from lib.plots.tiles import GAP, Pixels, put
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +36,7 @@ def length_curve(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 
 def losses(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """Training losses over the training: a colour for each student, dashed on labelled, solid on pseudo-labelled images.
+    """Training losses over the training: a colour for each student, dashed on labelled images, solid on the others.
 
     Columns: student, images, seed, share, loss in nats; means over seeds, each seed a thin line.
     """
@@ -54,21 +57,19 @@ def still(images: Any, change: Change, spaces: Mapping[str, Sequence[str]]) -> N
     import matplotlib.pyplot as plt
 
     theme()
-    names = list(dict.fromkeys(name for operations in spaces.values() for name in operations))
-    size = (0.72 * len(names) + 1.2, 0.85 * len(SHOWN) * len(spaces))
-    figure, places = plt.subplots(len(SHOWN) * len(spaces), len(names), figsize=size, squeeze=False)
-    rows = [(convention, magnitude) for convention in spaces for magnitude in SHOWN]
-    for line, (convention, magnitude) in zip(places, rows, strict=True):
-        for name, axes in zip(names, line, strict=True):
-            axes.axis("off")
-            if name in spaces[convention]:
-                picture(change(images[:1], name, magnitude, convention)[0], axes)
-            elif magnitude == SHOWN[0]:
-                axes.text(0.5, 0.5, "not\npart", ha="center", va="center", fontsize=7, color="0.5")
-        told = f"{magnitude}\n{convention}" if magnitude == SHOWN[0] else str(magnitude)
-        line[0].text(-0.25, 0.5, told, transform=line[0].transAxes, ha="right", va="center", fontsize=8)
-    for name, axes in zip(names, places[0], strict=True):
-        axes.set_title(name, fontsize=8, rotation=35, ha="left")
+    size = (10.4, 3.4 * len(spaces))
+    figure, places = plt.subplots(len(spaces), 1, figsize=size, squeeze=False, layout="constrained")
+    side = images.shape[-1] + GAP
+    for (convention, names), axes in zip(spaces.items(), places[:, 0], strict=True):
+        sheet = np.full((side * len(SHOWN), side * len(names), 3), 255, np.uint8)
+        for line, magnitude in enumerate(SHOWN):
+            for column, name in enumerate(names):
+                put(sheet, colours(change(images[:1], name, magnitude, convention)[0]), line * side, column * side)
+        axes.imshow(sheet, interpolation="nearest")
+        axes.set_xticks([(i + 0.5) * side for i in range(len(names))], names, fontsize=8, rotation=35, ha="right")
+        axes.set_yticks([(i + 0.5) * side for i in range(len(SHOWN))], [str(m) for m in SHOWN], fontsize=8)
+        axes.set_ylabel(f"magnitude, {convention}", fontsize=9)
+        axes.grid(False)
     show(figure, "figure: one image under every operation", "One image under every operation of RandAugment")
 
 
@@ -87,9 +88,14 @@ def chosen(images: Any, change: Change, name: str, magnitude: float, convention:
 
 def picture(image: Any, axes: "Axes") -> None:
     """An image (C, H, W), uint8 or in [0, 1], without a frame."""
-    top = 1.0 if image.is_floating_point() else 255
-    axes.imshow(image.permute(1, 2, 0).numpy(), cmap="gray", vmin=0, vmax=top, interpolation="nearest")
+    axes.imshow(colours(image), interpolation="nearest")
     axes.axis("off")
+
+
+def colours(image: Any) -> Pixels:
+    """An image (C, H, W), uint8 or in [0, 1], as (H, W, 3) bytes."""
+    levels = (image * 255).round() if image.is_floating_point() else image
+    return np.broadcast_to(levels.byte().permute(1, 2, 0).cpu().numpy(), (*image.shape[1:], 3))
 
 
 def explore(images: Any, change: Change, spaces: Mapping[str, Sequence[str]]) -> None:

@@ -185,7 +185,7 @@ def student(
 
 
 def distance_to_teacher(net: nn.Module, teacher: nn.Module, data: Data) -> dict[str, float]:
-    """Mean KL divergence of a student from its teacher, both in eval mode on clean images: on the pool, on test images."""
+    """Mean KL divergence of a student from its teacher, in eval mode on clean images: on the pool, on test images."""
     teacher.to(next(net.parameters()).device)
     sets = {"pool": data.pool.images[: len(data.test)], "test": data.test.images}
     return {
@@ -260,4 +260,3 @@ def read_under(
         }
         for convention, at in magnitudes.items()
     }
-

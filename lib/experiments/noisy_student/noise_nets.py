@@ -10,9 +10,7 @@ from lib.experiments.noisy_student.noise import NoiseSetting, build
 from lib.experiments.noisy_student.subjects import draw
 
 
-def fresh(
-    seed: int, plan: Plan, dataset: str, setting: NoiseSetting, **others: Any
-) -> tuple[nn.Module, ImageSet, str]:
+def fresh(seed: int, plan: Plan, dataset: str, setting: NoiseSetting, **others: Any) -> tuple[nn.Module, ImageSet, str]:
     """The net of `supervised` or of `student` before its training, its test images, what it learnt."""
     data = draw(setting, seed, dataset)
     learnt = f"{len(data.labelled):,} labelled images of {data.labelled.name}"

@@ -1,4 +1,4 @@
-"""What `2-noise` derives from the measured nets: differences, falls of losses, and what the rules ask beside accuracies.
+"""What `2-noise` derives from the measured nets: differences, falls of losses, what the rules ask beside accuracies.
 
 `nets` is name -> one result per seed, the names are those of the notebook.
 """
@@ -29,7 +29,7 @@ def by_kind(nets: RunsOf) -> dict[str, dict[str, list[Any]]]:
 
 
 def length_frame(nets: RunsOf, lengths: list[int]) -> "pd.DataFrame":
-    """A tidy frame of the students' gain over their teacher against their length: noise (with, without), steps, gain."""
+    """A tidy frame of the students' gain over their teacher against their length: noise, steps, seed, gain."""
     import pandas as pd
 
     kinds = {"with noise": "student, {} steps", "without noise": "without noise, {} steps"}
