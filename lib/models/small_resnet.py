@@ -47,5 +47,5 @@ def small_resnet(
     plain = small_cnn(num_classes, widths, in_channels, strides=strides, dropout=dropout)
     layers = [nn.Sequential(*plain.features[at : at + LAYER]) for at in range(0, len(plain.features), LAYER)]
     third, fifth = Branch(layers[2], stochastic_depth / 2), Branch(layers[4], stochastic_depth)
-    features = nn.Sequential(*layers[0], *layers[1], third, *layers[3], fifth)
+    features = nn.Sequential(*plain.features[: 2 * LAYER], third, *plain.features[3 * LAYER : 4 * LAYER], fifth)
     return SmallCNN(plain.inputs, features, plain.head, plain.pool, plain.scale)

@@ -4,7 +4,6 @@ All nets of a seed share their images, the students also their initial weights, 
 another in what noise its unlabelled images get, or in how the teacher labelled them. Every net is an artefact.
 """
 
-from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -51,8 +50,9 @@ def residual(*widths: int) -> Recipe:
 
     def build(shape: Shape, classes: int, dropout: float = 0.0, stochastic_depth: float = 0.0) -> nn.Module:
         strides = (2, 2, 2) if shape[-1] >= 28 else (1, 2, 1)  # down to 4x4
-        how = {"strides": strides, "dropout": dropout, "stochastic_depth": stochastic_depth}
-        return small_resnet(classes, widths, shape[0], **how)
+        return small_resnet(
+            classes, widths, shape[0], strides=strides, dropout=dropout, stochastic_depth=stochastic_depth
+        )
 
     return Recipe(build)
 
@@ -71,9 +71,15 @@ def input_noise(setting: NoiseSetting, strong: bool = True) -> Augment:
     weak = subjects.NOISES[setting["noise"]]
     if not strong or not setting["operations"]:
         return weak
-    told = {"operations": setting["operations"], "magnitude": setting["magnitude"]}
-    first = partial(randaugment, convention=setting["convention"], **told)
-    return lambda images, generator: weak(first(images, generator), generator)
+
+    def strong_then_weak(images: Tensor, generator: torch.Generator) -> Tensor:
+        drawn = randaugment(
+            images, generator, operations=setting["operations"], magnitude=setting["magnitude"],
+            convention=setting["convention"],
+        )  # fmt: skip
+        return weak(drawn, generator)
+
+    return strong_then_weak
 
 
 def build(plan: Plan, data: Data, setting: NoiseSetting) -> nn.Module:
