@@ -45,7 +45,12 @@ def small_resnet(
         stochastic_depth: probability of dropping the second branch; the first one has half of it (the linear rule).
     """
     plain = small_cnn(num_classes, widths, in_channels, strides=strides, dropout=dropout)
-    layers = [nn.Sequential(*plain.features[at : at + LAYER]) for at in range(0, len(plain.features), LAYER)]
-    third, fifth = Branch(layers[2], stochastic_depth / 2), Branch(layers[4], stochastic_depth)
-    features = nn.Sequential(*plain.features[: 2 * LAYER], third, *plain.features[3 * LAYER : 4 * LAYER], fifth)
+    parts = list(plain.features)
+    third, fifth = nn.Sequential(*parts[2 * LAYER : 3 * LAYER]), nn.Sequential(*parts[4 * LAYER :])
+    features = nn.Sequential(
+        *parts[: 2 * LAYER],
+        Branch(third, stochastic_depth / 2),
+        *parts[3 * LAYER : 4 * LAYER],
+        Branch(fifth, stochastic_depth),
+    )
     return SmallCNN(plain.inputs, features, plain.head, plain.pool, plain.scale)

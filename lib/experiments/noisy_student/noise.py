@@ -1,6 +1,6 @@
 """What `2-noise` measures: students of one teacher that lack some kind of noise, and what their losses do meanwhile.
 
-All nets of a seed share their images, the students also their initial weights, order and teacher. A student differs from
+All nets of a seed share their images, students also initial weights, order and teacher. A student differs from
 another in what noise its unlabelled images get, or in how the teacher labelled them. Every net is an artefact.
 """
 
