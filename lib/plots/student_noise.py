@@ -49,7 +49,7 @@ def losses(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.plot(lines.groupby("share")["loss"].mean(), style, color=colour, lw=2, label=f"{student}, {images}")
     axes.set(xlabel="share of the training", ylabel="training loss, nats", xlim=(0, 1.02))
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.26))
 
 
 def still(images: Any, change: Change, spaces: Mapping[str, Sequence[str]]) -> None:
