@@ -106,7 +106,15 @@ def test_float_images_are_taken_in_256_levels():
 def test_speed_is_that_of_batches():
     """A batch of 256 is one call; the same through torchvision would be 256."""
     calls, images = [], pictures(count=16).repeat(16, 1, 1, 1)
-    ranges = {n: (lambda r: lambda s, side: calls.append(1) or r(s, side))(r) for n, r in CONVENTIONS[TEN].ranges.items()}
+
+    def noting(strength_range):
+        def noted(strength, side):
+            calls.append(1)
+            return strength_range(strength, side)
+
+        return noted
+
+    ranges = {name: noting(strength_range) for name, strength_range in CONVENTIONS[TEN].ranges.items()}
     counted = CONVENTIONS[TEN]._replace(ranges=ranges)
     CONVENTIONS["counted"] = counted
     try:

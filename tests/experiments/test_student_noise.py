@@ -40,7 +40,7 @@ def student(teacher, labels, **change):
 def test_students_differ_by_their_noise_alone(teacher, labels):
     full, again = (student(teacher, labels[False]) for _ in range(2))
     assert all(torch.equal(value, again["weights"][name]) for name, value in full["weights"].items())
-    plans = [
+    plans: list[dict[str, Any]] = [
         {},
         {"without": ["augmentation"]},
         {"without": ["dropout"]},
@@ -65,8 +65,8 @@ def test_what_a_student_returns(teacher, labels):
 
 def test_the_teacher_itself_is_at_no_distance(teacher):
     data = arms.draw(SETTING, 0, "digits")
-    nets = [arms.load_teacher(arms.build(PLAN, data, SETTING), teacher["weights"]) for _ in range(2)]
-    assert arms.distance_to_teacher(*nets, data) == pytest.approx({"pool": 0, "test": 0}, abs=1e-6)
+    net, same = (arms.load_teacher(arms.build(PLAN, data, SETTING), teacher["weights"]) for _ in range(2))
+    assert arms.distance_to_teacher(net, same, data) == pytest.approx({"pool": 0, "test": 0}, abs=1e-6)
 
 
 def test_noised_labels_are_others_and_less_sure(teacher, labels):

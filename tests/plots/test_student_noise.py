@@ -5,6 +5,7 @@ import matplotlib
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -22,7 +23,7 @@ def test_lengths_are_drawn_in_points_with_means_joined():
     _, axes = plt.subplots()
     plots.length_curve(pd.DataFrame(lines, columns=["noise", "steps", "seed", "gain"]), axes)
     means = axes.get_lines()[1]
-    assert means.get_label() == "with" and means.get_ydata().tolist() == pytest.approx([1.5, 1.5])
+    assert means.get_label() == "with" and np.asarray(means.get_ydata()).tolist() == pytest.approx([1.5, 1.5])
 
 
 def test_losses_have_a_line_for_each_student_and_kind_of_image():
@@ -34,7 +35,7 @@ def test_losses_have_a_line_for_each_student_and_kind_of_image():
     plots.losses(pd.DataFrame(lines, columns=["student", "images", "seed", "share", "loss"]), axes)
     thick = [line for line in axes.get_lines() if line.get_linewidth() == 2]
     assert [line.get_linestyle() for line in thick] == ["--", "-"] * 2
-    assert thick[0].get_ydata().tolist() == [1.25, 1.0]
+    assert np.asarray(thick[0].get_ydata()).tolist() == [1.25, 1.0]
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 8, 8), (2, 3, 32, 32)])
