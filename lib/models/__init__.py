@@ -9,6 +9,7 @@ from lib.models.recorded import recorded, recorded_nets
 from lib.models.small_alexnet import small_alexnet
 from lib.models.small_cnn import norm_free_cnn, small_cnn
 from lib.models.small_inception import small_inception
+from lib.models.small_resnet import small_resnet
 from lib.models.vgg13 import vgg13
 from lib.models.wide_resnet import wide_resnet
 
@@ -27,6 +28,7 @@ __all__ = [
     "small_cnn",
     "small_inception",
     "small_lenet",
+    "small_resnet",
     "vgg13",
     "wide_resnet",
 ]

@@ -23,11 +23,13 @@ from lib.models.mlp import mlp
 from lib.models.small_alexnet import small_alexnet
 from lib.models.small_cnn import norm_free_cnn, small_cnn
 from lib.models.small_inception import small_inception
+from lib.models.small_resnet import small_resnet
 from lib.models.vgg13 import vgg13
 from lib.models.wide_resnet import wide_resnet
 
 NETS: tuple[Callable[..., nn.Module], ...] = (
-    fast_resnet, lenet, mlp, norm_free_cnn, small_alexnet, small_cnn, small_inception, small_lenet, vgg13, wide_resnet,
+    fast_resnet, lenet, mlp, norm_free_cnn, small_alexnet, small_cnn, small_inception, small_lenet, small_resnet, vgg13,
+    wide_resnet,
 )  # fmt: skip
 PARTS: tuple[type[nn.Module], ...] = (CentreCrop, Standardise)  # that a net may be given as an argument
 BUILDERS: dict[str, Callable[..., nn.Module]] = {net.__name__: net for net in NETS}

@@ -18,6 +18,7 @@ BUILT = {
     "mlp": (lambda: mlp((5, 6), 4, (1, 8, 8), activation="silu", inputs=Standardise(0.1, (0.7,))), (1, 8, 8)),
     "norm_free_cnn": (lambda: norm_free_cnn(4, (5, 6), activation="elu", **GREY), (1, 14, 14)),
     "small_alexnet": (lambda: models.small_alexnet(4, inputs=CentreCrop(28, 28)), (3, 32, 32)),
+    "small_resnet": (lambda: models.small_resnet(4, (4, 5, 6), stochastic_depth=0.3), (3, 32, 32)),
     "small_cnn": (lambda: small_cnn(4, (5, 6, 7), 1, pool="mean", logit_scale=0.3), (1, 16, 16)),
     "small_inception": (lambda: models.small_inception(4), (3, 32, 32)),
     "small_lenet": (lambda: models.small_lenet(4), (1, 8, 8)),
