@@ -155,6 +155,8 @@ def test_every_exhibit_and_claim_of_a_notebook_is_on_its_page(notebook):
     for name, exhibit in paper.exhibits.items():
         if exhibit.notebook == notebook.number:
             assert f'"{name}"' in source, f"no cell makes exhibit {name}"
+    shown = re.findall(r"experiment\.(?:table|figure)\(\s*\"([^\"]+)\"", source)
+    assert len(shown) == len(set(shown)), "the record keeps one table or figure of a name"
     for claim in paper.claims.values():
         if claim.notebook == notebook.number:
             assert claim.id in words, f"{claim.id} is not named on the page"

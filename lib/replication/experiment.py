@@ -110,6 +110,7 @@ class Experiment:
         self.costs: list[dict[str, Any]] = []
         self.used: list[str] = []
         self.exhibits: dict[str, dict[str, list[Any]]] = {}
+        self._kinds: dict[str, str] = {}  # exhibit -> "table" or "figure"
         self.verdicts: dict[str, Verdict] = {}
         self.values: dict[str, list[float]] = {}
         self.nets: dict[str, Any] = {}
@@ -184,7 +185,7 @@ class Experiment:
             measured: row -> column -> one value per seed.
             percent: the values are fractions, to be shown as percentages.
         """
-        self.exhibits[exhibit] = tidy(measured)
+        self._keep_exhibit(exhibit, "table", tidy(measured))
         recorded = {tier: result["exhibits"].get(exhibit, {}) for tier, result in self._recorded().items()}
         made = self.paper.exhibits[exhibit], self.exhibits[exhibit], self.datasets
         _display_markdown(comparison(*made, recorded, percent=percent))
@@ -203,7 +204,7 @@ class Experiment:
 
         from lib import plots
 
-        self.exhibits[exhibit] = frame.to_dict("list")
+        self._keep_exhibit(exhibit, "figure", frame.to_dict("list"))
         here = _caption(self.tier, self.parameters, seeds)
         panels, kept = {}, largest_recorded(self.notebook)
         if kept and exhibit in kept["exhibits"] and self.tier != kept["tier"]:
@@ -214,6 +215,15 @@ class Experiment:
         if RESULT_VARIABLE in os.environ:
             folder = Path(os.environ[RESULT_VARIABLE]).parent / "figures"
             plots.save_svg(folder / f"{exhibit}.svg", here, draw, frame)
+
+    def _keep_exhibit(self, exhibit: str, kind: str, columns: dict[str, list[Any]]) -> None:
+        """Keep what an exhibit shows for the record, where each has one place; a cell may run again."""
+        if self._kinds.setdefault(exhibit, kind) != kind:
+            raise ValueError(
+                f"{self.notebook.name} shows {exhibit!r} as a table and as a figure, and the record keeps one of them: "
+                "give each a name of its own under `exhibits` in paper.yaml"
+            )
+        self.exhibits[exhibit] = columns
 
     def judge(self, derived: Mapping[str, Sequence[float]], measured: RunsOf | None = None) -> None:
         """Judge every claim of this notebook and print one line each, without numbers that training made.

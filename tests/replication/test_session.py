@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -164,3 +165,13 @@ def test_what_no_seed_changes_is_built_once_and_costs_once(kernel, tmp_path, mon
     first, again = started.once(whole_kernels.whole, **arguments), started.once(whole_kernels.whole, **arguments)
     assert first == again and first["images"] == 20
     assert [(cost["arm"], cost["seeds"]) for cost in started.costs] == [("whole", 1)] and len(started.used) == 1
+
+
+def test_a_name_is_a_table_or_a_figure_and_a_cell_may_run_again(kernel):
+    """The record keeps what a name shows in one place: a table had displaced a figure of the same name there."""
+    started, measured = kernel(tiny.PARAMETERS), {"a": {"value": [0.9]}}
+    started.table("table-1", measured)
+    started.table("table-1", measured)
+    with pytest.raises(ValueError, match=r"'table-1' as a table and as a figure.*name of its own"):
+        started.figure("table-1", lambda frame, axes: None, pd.DataFrame({"x": [1.0]}))
+    assert set(started.exhibits["table-1"]) == {"column", "row", "seed", "value"}
