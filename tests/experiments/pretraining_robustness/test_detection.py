@@ -176,6 +176,7 @@ def test_tables_and_frames_hold_every_net_and_set(run: dict[str, Any]):
     assert len(looks) == 2 * 4 * 6 * 2 and looks["clean error"].between(0, 1).all()
     means = derive.role_means(looks)
     assert set(means["role"]) == {"near", "far", "noise"}, "no mean is taken over kinds, and none with the source"
-    assert len(derive.certainty_frame(runs)) == 9 * 7 * 40
+    kept = [values for of in run["kept"].values() for values in of.values()]
+    assert len(kept) == 9 * 7 and len(derive.certainty_frame(runs)) == sum(map(len, kept))
     assert set(derive.definition_rows(nets)["scratch, far"]) == set(derive.DEFINITIONS)
     assert len(derive.source_rows(nets)) == 9
