@@ -8,6 +8,7 @@ import torch
 from lib.data.catalogue import FACTS
 from lib.data.load import load
 from lib.data.noise_sets import NOISES as DRAWN_NOISES
+from lib.data.randaugment import CONVENTIONS
 from lib.experiments.confidence_calibrated_ood import subjects as outlier_subjects
 from lib.experiments.jem import subjects, training
 from lib.experiments.noisy_student import self_training
@@ -16,6 +17,7 @@ from lib.experiments.pretraining_robustness import subjects as robust_nets
 from lib.experiments.rethinking_generalization import fooled_nets, random_labels
 from lib.experiments.rethinking_generalization import subjects as learners
 from lib.methods.self_training import WEIGHTINGS
+from lib.methods.student_noise import IN_THE_NET
 from lib.replication.data_sets import TRAINING_IMAGES
 from lib.replication.notebooks import all_notebooks
 from lib.replication.parameters import TIERS, ParameterError, check, choices, is_data, read_literals, tier_parameters
@@ -34,6 +36,8 @@ KNOWN: dict[tuple[str, str], Iterable[str]] = {
     ("noisy-student/1", "noise"): student_nets.NOISES,
     ("noisy-student/1", "small_net"): student_nets.NETS,
     ("noisy-student/1", "large_net"): student_nets.NETS,
+    ("noisy-student/2", "convention"): CONVENTIONS,
+    ("noisy-student/2", "single_kinds"): IN_THE_NET,
     ("pretraining-robustness/1", "net"): robust_nets.NETS,
     ("rethinking-generalization/1", "convnet"): learners.NETS,
     ("rethinking-generalization/1", "further_learners"): learners.NETS,
