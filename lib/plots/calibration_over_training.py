@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lib.plots.maximum_softmax import COLOURS
 from lib.plots.panels import half_width, show, theme
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-COLOURS = {"pre-trained": 2, "scratch": 0, "scratch, equal steps": 1, "scratch, equal compute": 3}  # of the palette
 BIN = 100
 
 

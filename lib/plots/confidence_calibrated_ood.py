@@ -67,4 +67,4 @@ def by_set(frame: "pd.DataFrame", axes: "Axes", value: str) -> None:
     axes.grid(False, axis="y")
     keys = [Line2D([], [], color=colours[training], lw=2.5, label=training) for training in trainings]
     keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="kind seen"))
-    axes.legend(handles=keys, fontsize=7.5, ncols=4, loc="upper center", bbox_to_anchor=(0.42, -0.2))
+    axes.legend(handles=keys, fontsize=7.5, ncols=4, loc="upper center", bbox_to_anchor=(0.42, -0.24))

@@ -14,6 +14,7 @@ from lib.replication.verdicts import Verdict
 
 Tidy = dict[str, list[Any]]  # columns row, column, seed, value
 Cells = dict[tuple[str, str], str]  # (row, column) -> text
+LEGIBLE = 5  # decimals at most of a number that is not small
 
 
 def tidy(measured: dict[str, dict[str, Sequence[float]]]) -> Tidy:
@@ -51,6 +52,10 @@ def spread(values: Sequence[float], *, percent: bool = False) -> str:
     if not 1e-3 < abs(around.mean) < 1e6:
         return f"{around.mean:.1e} ± {half:.0e}"
     decimals = max(0, 1 - math.floor(math.log10(half)))  # two digits of the half width
+    if abs(around.mean) >= 0.1:
+        decimals = min(decimals, LEGIBLE)
+        if half < 10**-LEGIBLE:
+            return f"{around.mean:,.{LEGIBLE}f} ± <{10**-LEGIBLE:.{LEGIBLE}f}"
     return f"{around.mean:,.{decimals}f} ± {half:,.{decimals}f}"
 
 

@@ -82,6 +82,15 @@ def test_seeds_that_differ_in_the_last_digits_alone_have_no_spread():
     assert spread([1.0, 2.0, 3.0]) == "2.0 ± 1.7"
 
 
+def test_nobody_has_to_count_nines():
+    assert spread([0.99999999, 0.99999998, 0.99999999]) == "1.00000 ± <0.00001"
+    assert (
+        spread([0.00012, 0.00013, 0.00012]).startswith("1.2e-04")
+        and spread([0.0017, 0.0018, 0.0017]).count("0.00") == 2
+    )
+    assert spread([0.9992, 0.9994, 0.999]) == "0.99920 ± 0.00034"
+
+
 def test_a_table_of_data_that_the_arms_draw_names_no_set():
     exhibit = Exhibit("t", "Two nets", 1, {}, frozenset())
     assert comparison(exhibit, tidy({"net": {"error": [1.0]}}), [], {}, percent=False).startswith(

@@ -4,7 +4,7 @@ The nets are those of `learners.py`, handed over as artefacts; nothing is traine
 held-out images, which the temperature is fitted to, and the test images.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from lib.experiments.pretraining_robustness.moments import (
     SHORT,
     Moment,
     Values,
+    asked_once,
     compared,
     moments_of,
 )
@@ -67,19 +68,18 @@ def assessed(
     model = new_net(net, images, seed)
     prepare(device).place(model)
     trainings = {PRETRAINED: pretrained, SCRATCH: scratch, SHORT: short, COMPUTE: compute}
-    nets = {
-        name: (moment, answers(model, moment.weights, held_out, tests))
-        for name, moment in compared(pretrained, scratch, short, compute).items()
-    }
+    moments = compared(pretrained, scratch, short, compute)
+    wanted = [*moments.values(), *(moment for run in trainings.values() for moment in moments_of(run))]
+    answers_of = asked_once(wanted, lambda weights: answers(model, weights, held_out, tests))
     labels = {"held out": held_out.labels.numpy(), "tests": tests.labels.numpy()}
+    nets = {name: m.told() | before_and_after(answers_of(m), labels) for name, m in moments.items()}
     return {
-        "nets": {name: told(moment) | before_and_after(given, labels) for name, (moment, given) in nets.items()},
-        "looks": {name: over_training(model, run, held_out, tests, labels) for name, run in trainings.items()},
-        "answers": {name: nets[name][1]["tests"] for name in SHOWN},
-        "temperatures": {name: fit_temperature(nets[name][1]["held out"], labels["held out"], bounds=BOUNDS)
-                         for name in SHOWN},
+        "nets": nets,
+        "looks": {name: over_training(moments_of(run), answers_of, labels) for name, run in trainings.items()},
+        "answers": {name: answers_of(moments[name])["tests"] for name in SHOWN},
+        "temperatures": {name: nets[name]["temperature"] for name in SHOWN},
         "labels": labels["tests"],
-    }  # fmt: skip
+    }
 
 
 def answers(model: nn.Module, weights: Mapping[str, Tensor], held_out: ImageSet, tests: ImageSet) -> Answers:
@@ -88,16 +88,6 @@ def answers(model: nn.Module, weights: Mapping[str, Tensor], held_out: ImageSet,
     return {
         name: predict(model, of.images).double().cpu().numpy()
         for name, of in (("held out", held_out), ("tests", tests))
-    }
-
-
-def told(moment: Moment) -> Values:
-    """What a net is, apart from its calibration."""
-    return {
-        "clean error": moment.test_error,
-        "held-out error": moment.held_out_error,
-        "step": moment.step,
-        "rate": moment.rate,
     }
 
 
@@ -131,11 +121,10 @@ def calibration(logits: Numbers, labels: Labels, temperature: float = 1.0) -> di
 
 
 def over_training(
-    model: nn.Module, run: Values, held_out: ImageSet, tests: ImageSet, labels: Mapping[str, Labels]
+    moments: Sequence[Moment], answers_of: Callable[[Moment], Answers], labels: Mapping[str, Labels]
 ) -> Values:
     """At each look of a training: the step, the clean error, and RMS error, its floor and its sign, as it comes."""
-    moments = moments_of(run)
-    logits = [answers(model, m.weights, held_out, tests)["tests"] for m in moments]
+    logits = [answers_of(moment)["tests"] for moment in moments]
     told = [confidence_and_correct(softmax(of), labels["tests"]) for of in logits]
     return {
         "step": [m.step for m in moments],

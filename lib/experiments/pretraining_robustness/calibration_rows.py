@@ -5,10 +5,11 @@
 
 from typing import TYPE_CHECKING
 
-from lib.experiments.pretraining_robustness.detection_rows import SAID
+from lib.experiments.pretraining_robustness.detection_rows import SAID, learnt_enough
+from lib.experiments.pretraining_robustness.detection_rows import nets_of as nets_of  # for the page
 from lib.experiments.pretraining_robustness.moments import PRETRAINED, SCRATCH, TUNED_LESS
 from lib.replication.claims import Exhibit
-from lib.replication.rows import Runs, RunsOf, by_name, per_seed
+from lib.replication.rows import Runs, RunsOf, per_seed
 from lib.replication.rows import rows as by_path
 
 if TYPE_CHECKING:
@@ -45,11 +46,6 @@ LIKELIHOOD = {
 }
 
 
-def nets_of(runs: Runs) -> RunsOf:
-    """Name of a net -> what is said of it, one for each seed."""
-    return by_name([run["nets"] for run in runs])
-
-
 def ratio(above: Runs, below: Runs, path: str, floor: str = "") -> list[float]:
     """One value over another, seed by seed; `floor` is the path of the lower one where it is another."""
     pairs = zip(per_seed(above, path), per_seed(below, floor or path), strict=True)
@@ -59,9 +55,7 @@ def ratio(above: Runs, below: Runs, path: str, floor: str = "") -> list[float]:
 def derived(source: Runs, nets: RunsOf, runs: Runs) -> dict[str, list[float]]:
     """What C17, C18 and C19 are judged by beside the values that have a path; a value for each seed."""
     tuned = nets[PRETRAINED]
-    found = {
-        "accuracy of the source over chance": [(1 - run["test error"]) * run["classes"] for run in source],
-        "clean accuracy scratch": [1 - error for error in per_seed(nets[SCRATCH], "clean error")],
+    found = learnt_enough(source, nets) | {
         "RMS calibration error pre-trained over its floor": ratio(tuned, tuned, RMS, f"{RMS} floor"),
     }
     for measure in ("RMS", "MAD"):

@@ -21,14 +21,13 @@ from lib.data.imbalance import class_sizes, imbalanced
 from lib.data.load import is_published, load
 from lib.data.splits import split
 from lib.data.warp import small_warp
-from lib.experiments.pretraining_robustness.label_noise import beside, start
-from lib.experiments.pretraining_robustness.sources import NETS
+from lib.experiments.pretraining_robustness.sources import beside, learn, start
 from lib.experiments.pretraining_robustness.subjects import weights_of
 from lib.methods.class_imbalance import class_weights, over_sampled, smote, under_sampled, weighted_loss
-from lib.training.device import derived_seed, prepare
+from lib.training.device import derived_seed
 from lib.training.evaluate import answers, predict
 from lib.training.history import History
-from lib.training.loop import Augment, train
+from lib.training.loop import Augment
 
 METHODS = ("plain", "cost-sensitive", "over-sampling", "under-sampling", "SMOTE")
 
@@ -109,24 +108,11 @@ def trained(
     checkpoint: Path | None = None,
 ) -> History:
     """Train `model` in place on `images`, which `rebalanced` made."""
-    recipe = NETS[net]
     weights = class_weights(images.labels, len(images.classes))
-    first = sum(float(value.double().sum()) for value in model.state_dict().values())
-    return train(
-        model,
-        images.images,
-        images.labels,
-        steps=steps,
-        batch_size=batch_size,
-        optimiser=recipe.optimiser(model, batch_size, rate),
-        schedule=recipe.schedule(steps),
-        batch_loss=weighted_loss(weights) if method == "cost-sensitive" else None,
-        augment=augmentation(images) if augmented else None,
-        seed=derived_seed(seed, 43),
-        compute=prepare(device),
-        checkpoint=checkpoint,
-        fingerprint=f"{images.checksum} {method} {rate} {first}",
-    )
+    return learn(model, images, net=net, rate=rate, steps=steps, batch_size=batch_size, device=device, told=method,
+                 seed=derived_seed(seed, 43), augment=augmentation(images) if augmented else None,
+                 batch_loss=weighted_loss(weights) if method == "cost-sensitive" else None,
+                 checkpoint=checkpoint)  # fmt: skip
 
 
 def class_errors(model: nn.Module, images: ImageSet) -> Tensor:

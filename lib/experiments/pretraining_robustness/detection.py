@@ -20,8 +20,8 @@ from lib.experiments.pretraining_robustness.moments import (
     PRETRAINED,
     SCRATCH,
     SHORT,
-    Moment,
     Values,
+    asked_once,
     compared,
     moments_of,
 )
@@ -68,15 +68,15 @@ def assessed(
     trainings = {PRETRAINED: pretrained, SCRATCH: scratch, SHORT: short, COMPUTE: compute}
     moments = compared(pretrained, scratch, short, compute)
     wanted = [*moments.values(), *(moment for run in trainings.values() for moment in moments_of(run))]
-    all_scored = {  # most rows are looks of a training, and each net is asked once
-        name: certainties(model, weights, tests.images, others)
-        for name, weights in {id(moment.weights): moment.weights for moment in wanted}.items()
-    }
-    scored = {name: all_scored[id(moment.weights)] for name, moment in moments.items()}
+    scores_of = asked_once(wanted, lambda weights: certainties(model, weights, tests.images, others))
+    scored = {name: scores_of(moment) for name, moment in moments.items()}
     return {
-        "nets": {name: told(moment, scored[name]) | detection(scored[name], seed) for name, moment in moments.items()},
+        "nets": {
+            name: moment.told() | {"confidence": float(scored[name][TESTS].mean())} | detection(scored[name], seed)
+            for name, moment in moments.items()
+        },
         "looks": {
-            name: over_training(run["looks"], [all_scored[id(moment.weights)] for moment in moments_of(run)])
+            name: over_training(run["looks"], [scores_of(moment) for moment in moments_of(run)])
             for name, run in trainings.items()
         },
         "kept": {name: {place: values[:KEPT].tolist() for place, values in of.items()} for name, of in scored.items()},
@@ -132,17 +132,6 @@ def max_softmax(logits: Tensor) -> Scores:
     """The largest probability of each row, in float64, where fewer of them are exactly 1: (N, K) -> (N,)."""
     largest: Scores = logits.double().softmax(dim=1).amax(dim=1).cpu().numpy()
     return largest
-
-
-def told(moment: Moment, scored: Mapping[str, Scores]) -> Values:
-    """What a net is, apart from what it detects."""
-    return {
-        "clean error": moment.test_error,
-        "held-out error": moment.held_out_error,
-        "step": moment.step,
-        "rate": moment.rate,
-        "confidence": float(scored[TESTS].mean()),
-    }
 
 
 def detection(scored: Mapping[str, Scores], seed: int) -> Values:

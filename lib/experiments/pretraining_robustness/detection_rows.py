@@ -60,12 +60,17 @@ def nets_of(runs: Runs) -> RunsOf:
     return by_name([run["nets"] for run in runs])
 
 
-def derived(source: Runs, nets: RunsOf) -> dict[str, list[float]]:
-    """What C16 and S4 are judged by, and the gates; a value for each seed."""
-    found = {
+def learnt_enough(source: Runs, nets: RunsOf) -> dict[str, list[float]]:
+    """What the gates of this page and the next ask of the source and of scratch."""
+    return {
         "accuracy of the source over chance": [(1 - run["test error"]) * run["classes"] for run in source],
         "clean accuracy scratch": [1 - error for error in per_seed(nets[SCRATCH], "clean error")],
     }
+
+
+def derived(source: Runs, nets: RunsOf) -> dict[str, list[float]]:
+    """What C16 and S4 are judged by, and the gates; a value for each seed."""
+    found = learnt_enough(source, nets)
     for role in ROLES:
         for measure in MEASURES:
             part, path = f"{measure}, {role}", f"published/{role}/mean/{measure}"

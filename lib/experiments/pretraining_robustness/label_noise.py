@@ -22,15 +22,14 @@ from lib.data.labels import (
 )
 from lib.data.load import load
 from lib.data.splits import stratified_order
-from lib.experiments.pretraining_robustness.sources import NETS, augmentation, new_net
+from lib.experiments.pretraining_robustness.sources import augmentation, beside, learn, new_net, start
 from lib.experiments.pretraining_robustness.subjects import target_sets, weights_of
-from lib.methods.adversarial_training import transplant
 from lib.methods.label_correction import OUTLIERS, anchor_matrix, corrected_loss, gold_matrix
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import answers as answered_by
 from lib.training.evaluate import predict
 from lib.training.history import History, Run
-from lib.training.loop import BatchLoss, train
+from lib.training.loop import BatchLoss
 
 # Which classes hierarchical noise confuses with one another: vehicles and animals of CIFAR-10, digits by shape.
 SUPERCLASSES = {
@@ -108,14 +107,6 @@ def trusted_images(target: Noisy, share: float, seed: int) -> Tensor:
     return trusted
 
 
-def start(seed: int, net: str, images: ImageSet, pretrained: dict[str, Any] | None) -> nn.Module:
-    """Fresh weights, or the source's with a fresh last layer."""
-    model = new_net(net, images, derived_seed(seed, 33))
-    if pretrained is not None:
-        transplant(model, pretrained["weights"])
-    return model
-
-
 def trained(
     model: nn.Module,
     images: ImageSet,
@@ -137,7 +128,7 @@ def trained(
 
     `told` says what `loss` was made of; together with initial weights and data it tells one checkpoint from another.
     """
-    recipe, every = NETS[net], max(1, -(-steps // max(1, looks)))
+    every = max(1, -(-steps // max(1, looks)))
     given = images.take(torch.arange(min(len(images), len(target.held_out))))
     looked_at = {  # images -> what their answers are compared with
         "train": (given, {"train error, given labels": given.labels}),
@@ -156,23 +147,9 @@ def trained(
             for name, labels in labels_of.items():
                 run.history.record(name, run.step, (answered != labels).double().mean().item())
 
-    first = sum(float(value.double().sum()) for value in model.state_dict().values())
-    return train(
-        model,
-        images.images,
-        images.labels,
-        steps=steps,
-        batch_size=batch_size,
-        optimiser=recipe.optimiser(model, batch_size, rate),
-        schedule=recipe.schedule(steps),
-        batch_loss=loss,
-        augment=augmentation(images) if augmented else None,
-        seed=derived_seed(seed, 34),
-        compute=prepare(device),
-        hooks=[look],
-        checkpoint=checkpoint,
-        fingerprint=f"{images.checksum} {rate} {first} {told}",
-    )
+    return learn(model, images, net=net, rate=rate, steps=steps, batch_size=batch_size, device=device, told=told,
+                 seed=derived_seed(seed, 34), augment=augmentation(images) if augmented else None, batch_loss=loss,
+                 hooks=[look], checkpoint=checkpoint)  # fmt: skip
 
 
 def outcome(model: nn.Module, history: History, rate: float, steps: int) -> dict[str, Any]:
@@ -344,8 +321,3 @@ def distance(matrix: Tensor, noise: str, strength: float) -> dict[str, float]:
 def told(matrix: Tensor) -> str:
     """What identifies a matrix among others."""
     return str([round(value, 6) for value in matrix.flatten().tolist()])
-
-
-def beside(checkpoint: Path | None, rate: float, phase: str = "") -> Path | None:
-    """The checkpoint of one rate, and of one phase, of an arm."""
-    return checkpoint and checkpoint.with_name(f"{checkpoint.name}.{rate}{phase}")

@@ -13,14 +13,12 @@ import torch
 from torch import Tensor
 
 from lib.data.image_set import ImageSet
-from lib.experiments.pretraining_robustness.label_noise import beside, start
-from lib.experiments.pretraining_robustness.sources import NETS, augmentation
+from lib.experiments.pretraining_robustness.sources import augmentation, beside, learn, start
 from lib.experiments.pretraining_robustness.subjects import target_sets
-from lib.training.device import derived_seed, prepare
+from lib.training.device import derived_seed
 from lib.training.evaluate import error_rate
 from lib.training.history import Run
 from lib.training.keep_looks import KeepLooks
-from lib.training.loop import train
 
 Values = dict[str, Any]
 ERRORS = ("held-out error", "test error")
@@ -85,30 +83,16 @@ def followed(
     checkpoint: Path | None = None,
 ) -> dict[str, list[Any]]:
     """Train `model` in place; step, errors and weights at `looks` moments, equally far apart, the last among them."""
-    recipe, kept = NETS[net], KeepLooks(max(1, -(-steps // looks)))
+    kept = KeepLooks(max(1, -(-steps // looks)))
 
     def errors(run: Run) -> None:
         if run.step in kept.weights:
             for name, of in zip(ERRORS, (held_out, tests), strict=True):
                 run.history.record(name, run.step, error_rate(run.model, of.images, of.labels))
 
-    first = sum(float(value.double().sum()) for value in model.state_dict().values())
-    history = train(
-        model,
-        images.images,
-        images.labels,
-        steps=steps,
-        batch_size=batch_size,
-        optimiser=recipe.optimiser(model, batch_size, rate),
-        schedule=recipe.schedule(steps),
-        augment=augmentation(images),
-        seed=derived_seed(seed, 41),
-        compute=prepare(device),
-        hooks=[kept, errors],
-        checkpoint=checkpoint,
-        fingerprint=f"{images.checksum} {rate} {first}",
-        stateful={"looks": kept},
-    )
+    history = learn(model, images, net=net, rate=rate, steps=steps, batch_size=batch_size, device=device,
+                    seed=derived_seed(seed, 41), augment=augmentation(images), hooks=[kept, errors],
+                    checkpoint=checkpoint, stateful={"looks": kept})  # fmt: skip
     weights: list[dict[str, Tensor]] = list(kept.weights.values())
     found = {name: [value for _, value in history.values[name]] for name in ERRORS}
     return {"step": list(kept.weights), **found, "weights": weights}

@@ -1,11 +1,12 @@
 """The nets that notebooks 4 and 5 compare: which moment of which training stands in which row."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
 Values = dict[str, Any]
+Answer = TypeVar("Answer")
 
 PRETRAINED, SCRATCH, SHORT = "pre-trained", "scratch", "scratch, equal steps"
 SAME_RATE, COMPUTE = "scratch, equal steps and rate", "scratch, equal compute"
@@ -21,6 +22,15 @@ class Moment(NamedTuple):
     rate: float
     held_out_error: float
     test_error: float
+
+    def told(self) -> dict[str, float]:
+        """What a net is, apart from what is measured of it."""
+        return {
+            "clean error": self.test_error,
+            "held-out error": self.held_out_error,
+            "step": self.step,
+            "rate": self.rate,
+        }
 
 
 def compared(pretrained: Values, scratch: Values, short: Values, compute: Values) -> dict[str, Moment]:
@@ -56,3 +66,9 @@ def moments_of(run: Values) -> list[Moment]:
 def nearest(moments: Sequence[Moment], error: float) -> Moment:
     """The moment whose error on held-out images is nearest to `error`; with 0 the most accurate one."""
     return min(moments, key=lambda moment: abs(moment.held_out_error - error))
+
+
+def asked_once(moments: Iterable[Moment], ask: Callable[[Mapping[str, Tensor]], Answer]) -> Callable[[Moment], Answer]:
+    """What `ask` says of the weights of each moment; most rows are looks of a training, and each net is asked once."""
+    answers = {name: ask(weights) for name, weights in {id(m.weights): m.weights for m in moments}.items()}
+    return lambda moment: answers[id(moment.weights)]

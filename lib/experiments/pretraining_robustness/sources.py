@@ -1,7 +1,7 @@
-"""The plainly trained source nets of notebooks 2 to 5: one for each seed, and the start that tuning takes from it.
+"""The plainly trained source nets of notebooks 2 to 5, and how every net there, source, tuned or scratch, learns.
 
-All four ask for the same artefact, `experiment.artefacts(source, source_dataset=..., classes="all", net=..., rate=...,
-steps=..., batch_size=..., test_images=..., device=...)`, so that whichever runs first trains it for the others.
+All four notebooks ask for the same artefact, `experiment.artefacts(source, source_dataset=..., classes="all", net=...,
+rate=..., steps=..., batch_size=..., test_images=..., device=...)`, so that whichever runs first trains it for the others.
 """
 
 from pathlib import Path
@@ -16,10 +16,11 @@ from lib.data.load import load
 from lib.data.splits import split
 from lib.experiments.pretraining_robustness import subjects
 from lib.experiments.pretraining_robustness.subjects import unrelated, weights_of, wrn
+from lib.methods.adversarial_training import transplant
 from lib.models.mlp import mlp
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import error_rate
-from lib.training.history import Run
+from lib.training.history import History, Run
 from lib.training.loop import Augment, train
 from lib.training.optimisers import sgd
 from lib.training.recipe import Recipe
@@ -45,6 +46,51 @@ def new_net(net: str, images: ImageSet, seed: int) -> nn.Module:
     """The net for these images, with fresh weights that follow from `seed`."""
     torch.manual_seed(seed)
     return NETS[net].build(images.shape, len(images.classes))
+
+
+def start(seed: int, net: str, images: ImageSet, pretrained: dict[str, Any] | None) -> nn.Module:
+    """Fresh weights, or the source's with a fresh last layer."""
+    model = new_net(net, images, derived_seed(seed, 33))
+    if pretrained is not None:
+        transplant(model, pretrained["weights"])
+    return model
+
+
+def learn(
+    model: nn.Module,
+    images: ImageSet,
+    *,
+    net: str,
+    rate: float,
+    steps: int,
+    batch_size: int,
+    device: str,
+    told: str = "",
+    **how: Any,
+) -> History:
+    """Train `model` in place by the recipe of `net`; `how` goes to `train`.
+
+    `told` says what else makes this training; with initial weights and data it tells one checkpoint from another.
+    """
+    recipe = NETS[net]
+    first = sum(float(value.double().sum()) for value in model.state_dict().values())
+    return train(
+        model,
+        images.images,
+        images.labels,
+        steps=steps,
+        batch_size=batch_size,
+        optimiser=recipe.optimiser(model, batch_size, rate),
+        schedule=recipe.schedule(steps),
+        compute=prepare(device),
+        fingerprint=f"{images.checksum} {rate} {first} {told}",
+        **how,
+    )
+
+
+def beside(checkpoint: Path | None, rate: float, phase: str = "") -> Path | None:
+    """The checkpoint of one rate, and of one phase, of an arm."""
+    return checkpoint and checkpoint.with_name(f"{checkpoint.name}.{rate}{phase}")
 
 
 def augmentation(images: ImageSet) -> Augment | None:
@@ -73,28 +119,16 @@ def source(
     if classes == "unrelated":
         images, tests = unrelated(images, source_dataset), unrelated(tests, source_dataset)
     (tests,) = split(tests, (min(len(tests), test_images),), seed)
-    model, recipe = new_net(net, images, derived_seed(seed, 21)), NETS[net]
+    model = new_net(net, images, derived_seed(seed, 21))
     every = -(-steps // LOOKS)
 
     def look(run: Run) -> None:
         if run.step % every == 0 or run.step == steps:
             run.history.record("test", run.step, error_rate(run.model, tests.images, tests.labels))
 
-    history = train(
-        model,
-        images.images,
-        images.labels,
-        steps=steps,
-        batch_size=batch_size,
-        optimiser=recipe.optimiser(model, batch_size, rate),
-        schedule=recipe.schedule(steps),
-        augment=augmentation(images),
-        seed=derived_seed(seed, 22),
-        compute=prepare(device),
-        hooks=[look],
-        checkpoint=checkpoint,
-        fingerprint=f"{images.checksum} {rate}",
-    )
+    history = learn(model, images, net=net, rate=rate, steps=steps, batch_size=batch_size, device=device,
+                    seed=derived_seed(seed, 22), augment=augmentation(images), hooks=[look],
+                    checkpoint=checkpoint)  # fmt: skip
     return {
         "weights": weights_of(model),
         "classes": len(images.labels.unique()),

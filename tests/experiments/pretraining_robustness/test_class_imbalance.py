@@ -8,6 +8,7 @@ import torch
 from lib.data.imbalance import class_sizes
 from lib.experiments.pretraining_robustness import class_imbalance as arms
 from lib.experiments.pretraining_robustness import class_imbalance_rows as derive
+from lib.experiments.pretraining_robustness import sources
 from lib.experiments.pretraining_robustness.sources import new_net
 from lib.replication.paper_file import read_paper
 from lib.roots import repository
@@ -84,14 +85,14 @@ def test_methods_make_of_the_images_what_they_say():
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What every training of an arm was given."""
     given: list[dict[str, Any]] = []
-    real = arms.train
+    real = sources.train
 
     def train(model: Any, images: Any, labels: Any, **options: Any) -> Any:
         first = {name: value.clone() for name, value in model.state_dict().items()}
         given.append(options | {"images": images, "labels": labels, "first": first})
         return real(model, images, labels, **options)
 
-    monkeypatch.setattr(arms, "train", train)
+    monkeypatch.setattr(sources, "train", train)
     return given
 
 
