@@ -62,9 +62,10 @@ def by_set(frame: "pd.DataFrame", axes: "Axes", value: str) -> None:
             axes.plot(mean, height, "o", mfc="none", mec="0.3", ms=8)
     for border in range(1, len(sets)):
         axes.axhline(border - 0.5, color="0.85", lw=0.8)
-    axes.set(xlabel=value, ylim=(len(sets) - 0.5, -0.5))
+    axes.set_ylim(len(sets) - 0.5, -0.5)
+    axes.set_xlabel(value, fontsize=9)
     axes.set_yticks(range(len(sets)), sets, fontsize=9)
     axes.grid(False, axis="y")
     keys = [Line2D([], [], color=colours[training], lw=2.5, label=training) for training in trainings]
     keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="kind seen"))
-    axes.legend(handles=keys, fontsize=7.5, ncols=4, loc="upper center", bbox_to_anchor=(0.42, -0.24))
+    axes.legend(handles=keys, fontsize=7.5, ncols=4, loc="upper center", bbox_to_anchor=(0.42, -0.26))

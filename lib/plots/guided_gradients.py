@@ -37,7 +37,8 @@ def ratios(frame: "pd.DataFrame", axes: "Axes") -> None:
     """Ratio of each training on each set. Columns: training, set, seed, ratio, seen."""
     by_set(frame, axes, "ratio")
     axes.axvline(1, color="0.3", ls=":", lw=1.2)  # as large as on its own images
-    axes.set(xlabel="guided gradient / that on the net's own images", xlim=(0, None))
+    axes.set_xlim(0, None)
+    axes.set_xlabel("guided gradient / that on the net's own images", fontsize=9)
 
 
 def look(pictured: Mapping[str, Any]) -> None:

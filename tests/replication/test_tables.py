@@ -84,10 +84,7 @@ def test_seeds_that_differ_in_the_last_digits_alone_have_no_spread():
 
 def test_nobody_has_to_count_nines():
     assert spread([0.99999999, 0.99999998, 0.99999999]) == "1.00000 ± <0.00001"
-    assert (
-        spread([0.00012, 0.00013, 0.00012]).startswith("1.2e-04")
-        and spread([0.0017, 0.0018, 0.0017]).count("0.00") == 2
-    )
+    assert spread([0.00012, 0.00013, 0.00012]).startswith("1.2e-04")  # what is small keeps its digits
     assert spread([0.9992, 0.9994, 0.999]) == "0.99920 ± 0.00034"
 
 

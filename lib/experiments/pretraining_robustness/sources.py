@@ -1,7 +1,7 @@
 """The plainly trained source nets of notebooks 2 to 5, and how every net there, source, tuned or scratch, learns.
 
 All four notebooks ask for the same artefact, `experiment.artefacts(source, source_dataset=..., classes="all", net=...,
-rate=..., steps=..., batch_size=..., test_images=..., device=...)`, so that whichever runs first trains it for the others.
+rate=..., steps=..., batch_size=..., test_images=..., device=...)`, so that the first to run trains it for the others.
 """
 
 from pathlib import Path
