@@ -7,13 +7,14 @@ import torch
 
 from lib.experiments.noisy_student import robustness as arms
 from lib.experiments.noisy_student import robustness_rows as derive
+from lib.experiments.noisy_student.lineages import Setting
 from lib.experiments.noisy_student.self_training import trained
 from lib.experiments.noisy_student.subjects import draw
 from lib.replication.paper_file import read_paper
 from lib.replication.rows import by_name
 from lib.roots import repository
 
-SETTING: dict[str, Any] = {
+SETTING: Setting = {
     "labelled_images": 50, "unlabelled_images": 200, "test_images": 80, "labelled_batch": 8, "unlabelled_batch": 24,
     "noise": "shift", "dropout": 0.1, "tested_on": "test",
 }  # fmt: skip
@@ -109,12 +110,12 @@ def test_attacks_leave_less_the_larger_the_radius_and_the_nets_stay_as_they_were
 
 
 def test_at_32_pixels_with_autoattack():
-    setting = SETTING | {"labelled_images": 40, "unlabelled_images": 20, "test_images": 20}
+    setting: dict[str, Any] = dict(SETTING) | {"labelled_images": 40, "unlabelled_images": 20, "test_images": 20}
     where = WHERE | {"dataset": "fake:cifar10", "setting": setting}
     net = trained(0, "a net", [PLAN | {"steps": 6}], None, **where)
     told = arms.attacked(0, net, net, [PLAN, PLAN], attack_steps=1, attacked_images=8, autoattack_images=4, **where)
     assert 0 <= told["autoattack"] <= 1
-    same = dict.fromkeys(NAMES, net)
+    same: dict[str, Any] = dict.fromkeys(NAMES, net)
     assert arms.under_corruption(0, **same, plans=PLANS, corrupted_images=4, **where)["student"]["errors"].keys()
 
 
