@@ -71,7 +71,7 @@ def look(pictured: Mapping[str, Any], answers: Answers) -> None:
     Shows itself only where somebody can choose: the runner, which stores outputs, gets a sentence in its place.
 
     Args:
-        pictured: classes, labels (N,), images: corruption -> (S, N, C, H, W).
+        pictured: classes, severities, labels (N,), images: corruption -> (S, N, C, H, W).
         answers: (pictured, corruption, severity, picture) -> net -> what it says.
     """
     if "REPLICATION_RESULT" in os.environ:
@@ -82,7 +82,7 @@ def look(pictured: Mapping[str, Any], answers: Answers) -> None:
     ipywidgets.interact(
         lambda corruption, severity, picture: scene(pictured, answers, corruption, severity, picture),
         corruption=ipywidgets.Dropdown(options=list(pictured["images"])),
-        severity=ipywidgets.IntSlider(3, 1, 5),
+        severity=ipywidgets.SelectionSlider(options=pictured["severities"]),
         picture=ipywidgets.IntSlider(0, 0, len(pictured["labels"]) - 1),
     )
 
@@ -93,7 +93,9 @@ def scene(pictured: Mapping[str, Any], answers: Answers, corruption: str, severi
 
     theme()
     figure, axes = plt.subplots(figsize=(3, 3.2), layout="constrained")
-    image = np.asarray(pictured["images"][corruption][severity - 1, picture]).transpose(1, 2, 0)
+    image = np.asarray(pictured["images"][corruption][pictured["severities"].index(severity), picture]).transpose(
+        1, 2, 0
+    )
     axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
     axes.axis("off")
     truth = pictured["classes"][int(pictured["labels"][picture])]

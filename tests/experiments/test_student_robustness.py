@@ -19,6 +19,7 @@ SETTING: Setting = {
     "noise": "shift", "dropout": 0.1, "tested_on": "test",
 }  # fmt: skip
 WHERE: dict[str, Any] = {"dataset": "digits", "device": "cpu", "setting": SETTING}
+SEVERITIES = [1, 2, 3, 4, 5]
 PLAN = {"net": "XXS", "steps": 40}
 NAMES = ("student", "supervised", "without_noise", "teacher")
 PLANS = {name.replace("_", " "): PLAN for name in NAMES}
@@ -41,7 +42,7 @@ def nets(net, short):
 
 @pytest.fixture(scope="module")
 def corrupted(nets):
-    return arms.under_corruption(0, **nets, plans=PLANS, corrupted_images=40, **WHERE)
+    return arms.under_corruption(0, **nets, plans=PLANS, severities=SEVERITIES, corrupted_images=40, **WHERE)
 
 
 def test_one_net_under_two_names_errs_alike_and_is_its_own_reference(corrupted):
@@ -55,7 +56,9 @@ def test_one_net_under_two_names_errs_alike_and_is_its_own_reference(corrupted):
 
 
 def test_a_corruption_is_drawn_from_the_seed_and_not_from_what_was_drawn_before(nets, corrupted):
-    assert arms.under_corruption(0, **nets, plans=PLANS, corrupted_images=40, **WHERE) == corrupted
+    assert (
+        arms.under_corruption(0, **nets, plans=PLANS, severities=SEVERITIES, corrupted_images=40, **WHERE) == corrupted
+    )
     states = {
         arms.draws(seed, kind, severity).initial_seed()
         for seed in (0, 1)
@@ -116,11 +119,13 @@ def test_at_32_pixels_with_autoattack():
     told = arms.attacked(0, net, net, [PLAN, PLAN], attack_steps=1, attacked_images=8, autoattack_images=4, **where)
     assert 0 <= told["autoattack"] <= 1
     same: dict[str, Any] = dict.fromkeys(NAMES, net)
-    assert arms.under_corruption(0, **same, plans=PLANS, corrupted_images=4, **where)["student"]["errors"].keys()
+    assert arms.under_corruption(0, **same, plans=PLANS, severities=SEVERITIES, corrupted_images=4, **where)["student"][
+        "errors"
+    ].keys()
 
 
 def test_pictures_hold_what_both_nets_say(net, short):
-    told = arms.pictured(0, net, short, [PLAN, PLAN], pictured_images=2, **WHERE)
+    told = arms.pictured(0, net, short, [PLAN, PLAN], SEVERITIES, pictured_images=2, **WHERE)
     assert told["images"]["fog"].shape == (5, 2, 1, 8, 8) and told["images"]["fog"].dtype == torch.uint8
     said = derive.answers_of(told, "fog", 3, 1)
     assert list(said) == ["student", "supervised"] and all(text.endswith("%") for text in said.values())

@@ -28,7 +28,6 @@ from lib.metrics.corruption import flip_probability
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import answers, predict
 
-SEVERITIES = (1, 2, 3, 4, 5)
 LEVELS = (0.5, 1, 2, 4, 8, 16)  # radii of the attacks on the scale of 0 to 255
 ATTACK_BATCH = 500
 Trained = Mapping[str, Any]  # what `self_training.trained` returned
@@ -53,6 +52,7 @@ def under_corruption(
     without_noise: Trained,
     teacher: Trained,
     plans: Mapping[str, Plan],
+    severities: Sequence[int],
     corrupted_images: int,
     dataset: str,
     device: str,
@@ -67,7 +67,8 @@ def under_corruption(
         without_noise: a student whose unlabelled images got no noise.
         teacher: of both students.
         plans: name of a net -> the last of its lineage.
-        corrupted_images: how many test images, each under all 75 settings.
+        severities: of 1 to 5, all of them in the benchmark.
+        corrupted_images: how many test images, each under all settings.
         dataset: where the images are from.
         device: to ask the nets on.
         setting: of notebook 1's comparison.
@@ -85,7 +86,7 @@ def under_corruption(
     shared_errors: dict[str, dict[str, list[float]]] = {name: {} for name in nets}
     for kind in BENCHMARK:
         wrong = {name: [] for name in nets}  # type: dict[str, list[Tensor]]
-        for severity in SEVERITIES:
+        for severity in severities:
             changed = corrupt(test.images, kind, severity, draws(seed, kind, severity))
             for name, net in nets.items():
                 wrong[name].append(~right(net, changed, test.labels))
@@ -220,11 +221,11 @@ def by_level(reports: Sequence[AttackReport]) -> dict[str, float]:
 def strongest(
     net: nn.Module, images: Tensor, labels: Tensor, level: float, steps: int, seed: int, device: str
 ) -> dict[str, float]:
-    """AutoAttack's standard version on some images: its own hundred steps and 5,000 queries with ten steps of PGD."""
+    """AutoAttack's standard version on some images: with ten steps of PGD go its own hundred and 5,000 queries."""
     if len(images) == 0:
         return {}
     start = torch.Generator(prepare(device).device).manual_seed(derived_seed(seed, 304))
-    report = autoattack(net, images, labels, eps=level / 255, steps=10 * steps, queries=500 * steps,
+    report = autoattack(net, images, labels, eps=level / 255, steps=steps**2, queries=50 * steps**2,
                         batch_size=ATTACK_BATCH, generator=start)  # fmt: skip
     return {"autoattack": report.accuracy}
 
@@ -234,6 +235,7 @@ def pictured(
     student: Trained,
     supervised: Trained,
     plans: Sequence[Plan],
+    severities: Sequence[int],
     pictured_images: int,
     dataset: str,
     device: str,
@@ -242,8 +244,8 @@ def pictured(
     """A few test images under every corruption at every severity, with what both nets answer and how sure they are.
 
     Returns:
-        "classes": names; "labels" (N,); "images": corruption -> (S, N, C, H, W) uint8; "answers" and "confidence": net
-        -> corruption -> (S, N).
+        "classes": names; "severities"; "labels" (N,); "images": corruption -> (S, N, C, H, W) uint8; "answers" and
+        "confidence": net -> corruption -> (S, N).
     """
     nets = {
         "student": restored(student, plans[0], dataset, setting, seed, device),
@@ -252,7 +254,7 @@ def pictured(
     test = asked(setting, seed, dataset, pictured_images)
     images = (255 * to_float(test.images)).round().to(torch.uint8)
     changed = {
-        kind: torch.stack([corrupt(images, kind, severity, draws(seed, kind, severity)) for severity in SEVERITIES])
+        kind: torch.stack([corrupt(images, kind, severity, draws(seed, kind, severity)) for severity in severities])
         for kind in BENCHMARK
     }
     told = {
@@ -261,6 +263,7 @@ def pictured(
     }
     return {
         "classes": list(test.classes),
+        "severities": list(severities),
         "labels": test.labels,
         "images": changed,
         "answers": {n: {k: torch.stack([t.indices for t in of]) for k, of in own.items()} for n, own in told.items()},

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 NETS = ("supervised", "without noise", "student")  # judged ones, in the order of tables
 TITLES = {"supervised": "supervised, equal length", "without noise": "student without noise", "student": "student"}
-SHOWN_SEVERITIES = (1, 3, 5)  # of the contact sheet
 FGSM, PGD = "fgsm/{:g}", "pgd/cross-entropy/{:g}"
 
 
@@ -146,21 +145,21 @@ def contact_frame(pictured: Mapping[str, Any]) -> "pd.DataFrame":
     """One image under every corruption as tiles: line, row (its name), column, severity, shape, pixels."""
     import pandas as pd
 
+    shown = list(enumerate(pictured["severities"]))[::2]  # every other one
     lines = [
-        {"line": line, "row": kind.replace("_", " "), "column": column, "severity": severity}
-        | tile(images[severity - 1, 0])
+        {"line": line, "row": kind.replace("_", " "), "column": column, "severity": severity} | tile(images[place, 0])
         for line, (kind, images) in enumerate(pictured["images"].items())
-        for column, severity in enumerate(SHOWN_SEVERITIES)
+        for column, (place, severity) in enumerate(shown)
     ]
     return pd.DataFrame(lines)
 
 
 def answers_of(pictured: Mapping[str, Any], kind: str, severity: int, place: int) -> dict[str, str]:
     """What each net says about one corrupted picture, and how sure it is."""
-    said = {}
+    said, row = {}, pictured["severities"].index(severity)
     for net, answers in pictured["answers"].items():
-        answer = pictured["classes"][int(answers[kind][severity - 1, place])]
-        said[net] = f"{answer}, {float(pictured['confidence'][net][kind][severity - 1, place]):.0%}"
+        answer = pictured["classes"][int(answers[kind][row, place])]
+        said[net] = f"{answer}, {float(pictured['confidence'][net][kind][row, place]):.0%}"
     return said
 
 
