@@ -19,6 +19,7 @@ SETTING: Setting = {
     "noise": "shift", "dropout": 0.1, "tested_on": "test",
 }  # fmt: skip
 WHERE: dict[str, Any] = {"dataset": "digits", "device": "cpu", "setting": SETTING}
+LEVELS = (0.5, 1, 2, 4, 8, 16)
 SEVERITIES = [1, 2, 3, 4, 5]
 PLAN = {"net": "XXS", "steps": 40}
 NAMES = ("student", "supervised", "without_noise", "teacher")
@@ -92,9 +93,7 @@ def test_flips_of_a_net_that_answers_one_class_are_none(nets):
     for name in [name for name in constant["weights"] if name.startswith("head")]:
         constant["weights"][name].zero_()
     assert last
-    flipped = arms.under_perturbation(
-        0, **{**nets, "student": constant}, plans=PLANS, sequence_images=20, sequence_steps=4, **WHERE
-    )
+    flipped = arms.under_perturbation(0, **{**nets, "student": constant}, plans=PLANS, sequence_images=20, **WHERE)
     assert set(flipped["student"]["flips"].values()) == {0.0}
     assert max(flipped["without noise"]["flips"].values()) > 0
     assert derive.flip_rates(by_name([flipped]), "student") == [0.0]
@@ -103,7 +102,9 @@ def test_flips_of_a_net_that_answers_one_class_are_none(nets):
 
 def test_attacks_leave_less_the_larger_the_radius_and_the_nets_stay_as_they_were(net, short):
     before = {name: value.clone() for name, value in net["weights"].items()}
-    told = arms.attacked(0, net, short, [PLAN, PLAN], attack_steps=4, attacked_images=60, autoattack_images=0, **WHERE)
+    told = arms.attacked(
+        0, net, short, [PLAN, PLAN], LEVELS, attack_steps=4, attacked_images=60, autoattack_images=0, **WHERE
+    )
     assert all(torch.equal(value, before[name]) for name, value in net["weights"].items())
     fgsm = list(told["fgsm"].values())
     assert list(told["fgsm"]) == ["0.5", "1", "2", "4", "8", "16"]
@@ -116,7 +117,9 @@ def test_at_32_pixels_with_autoattack():
     setting: dict[str, Any] = dict(SETTING) | {"labelled_images": 40, "unlabelled_images": 20, "test_images": 20}
     where = WHERE | {"dataset": "fake:cifar10", "setting": setting}
     net = trained(0, "a net", [PLAN | {"steps": 6}], None, **where)
-    told = arms.attacked(0, net, net, [PLAN, PLAN], attack_steps=1, attacked_images=8, autoattack_images=4, **where)
+    told = arms.attacked(
+        0, net, net, [PLAN, PLAN], LEVELS, attack_steps=1, attacked_images=8, autoattack_images=4, **where
+    )
     assert 0 <= told["autoattack"] <= 1
     same: dict[str, Any] = dict.fromkeys(NAMES, net)
     assert arms.under_corruption(0, **same, plans=PLANS, severities=SEVERITIES, corrupted_images=4, **where)["student"][
@@ -143,18 +146,17 @@ def test_quantities_by_hand_and_the_rules_find_all_of_theirs():
     flipped = {name: [{"flips": {"tilt": share, "scale": 0.0}}] for name, share in
                {"student": 0.1, "supervised": 0.3, "without noise": 0.2, "teacher": 0.2}.items()}  # fmt: skip
     attacked = {
-        name: [
-            {"fgsm": {f"{level:g}": at - level / 100 for level in arms.LEVELS}, "pgd": {"cross-entropy": {"16": 0.01}}}
-        ]
+        name: [{"fgsm": {f"{level:g}": at - level / 100 for level in LEVELS}, "pgd": {"cross-entropy": {"16": 0.01}}}]
         for name, at in {"student": 0.6, "supervised": 0.5, "without noise": 0.55}.items()
     }
-    values = derive.derived(found, flipped, attacked)
+    values = derive.derived(found, flipped, attacked, LEVELS)
     assert values["mean corruption error of the student"] == [pytest.approx(0.4)]
     assert values["corruption error of the supervised net on shared images"] == [pytest.approx(0.4)]
     assert values["mean flip rate of the supervised net"] == [pytest.approx(1.5)], (
         "over the kinds that flip the teacher"
     )
     assert values["gain at the largest eps/growth"] == values["gain at the smallest eps/growth"] == [pytest.approx(0.1)]
+    assert "gain at the largest eps/growth" not in derive.under_fgsm(attacked, LEVELS[:2]), "a dry run has one radius"
     assert values["better accuracy under FGSM/eps 8"] == [pytest.approx(0.52)]
     claims = [
         claim for claim in read_paper(repository() / "papers/noisy-student").claims.values() if claim.notebook == 5

@@ -28,7 +28,6 @@ from lib.metrics.corruption import flip_probability
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import answers, predict
 
-LEVELS = (0.5, 1, 2, 4, 8, 16)  # radii of the attacks on the scale of 0 to 255
 ATTACK_BATCH = 500
 Trained = Mapping[str, Any]  # what `self_training.trained` returned
 
@@ -127,14 +126,13 @@ def under_perturbation(
     teacher: Trained,
     plans: Mapping[str, Plan],
     sequence_images: int,
-    sequence_steps: int,
     dataset: str,
     device: str,
     setting: Setting,
 ) -> dict[str, Any]:
     """How often answers change along sequences of slightly perturbed images: net -> "flips": perturbation -> share.
 
-    Args: as `under_corruption`; `sequence_images` test images, each in every sequence of `sequence_steps` frames.
+    Args: as `under_corruption`; `sequence_images` test images, each in every sequence.
     """
     given = {"student": student, "supervised": supervised, "without noise": without_noise, "teacher": teacher}
     nets = {name: restored(own, plans[name], dataset, setting, seed, device) for name, own in given.items()}
@@ -143,7 +141,7 @@ def under_perturbation(
     for place, kind in enumerate(PERTURBATIONS):
         generator = torch.Generator().manual_seed(derived_seed(seed, 200 + place))
         said: dict[str, list[Tensor]] = {name: [] for name in nets}
-        for frame in sequence(test.images, kind, generator, sequence_steps):
+        for frame in sequence(test.images, kind, generator):
             for name, net in nets.items():
                 said[name].append(answers(predict(net, frame)))  # (N,)
         for name, frames in said.items():
@@ -157,6 +155,7 @@ def attacked(
     trained: Trained,
     other: Trained,
     plans: Sequence[Plan],
+    radii: Sequence[float],
     attack_steps: int,
     attacked_images: int,
     autoattack_images: int,
@@ -164,13 +163,14 @@ def attacked(
     device: str,
     setting: Setting,
 ) -> dict[str, Any]:
-    """A net under FGSM and PGD over `LEVELS`, with what tells whether its gradients hide something.
+    """A net under FGSM and PGD over radii, with what tells whether its gradients hide something.
 
     Args:
         seed: of the run.
         trained: the net that is attacked.
         other: a net whose adversarial images are tried on it.
         plans: of the two.
+        radii: radii on the scale of 0 to 255, rising.
         attack_steps: of PGD, each a quarter of the radius.
         attacked_images: test images.
         autoattack_images: the first so many of them also meet AutoAttack at the smallest radius; 0 for none.
@@ -195,27 +195,27 @@ def attacked(
         eps = level / 255
         return partial(pgd, eps=eps, steps=attack_steps, step_size=eps / 4, loss=loss, generator=start)
 
-    single = [under(partial(fgsm, eps=level / 255), level) for level in LEVELS]
-    climbed = [under(climbing(301, level), level) for level in LEVELS]
-    margin = [under(climbing(302, level, "margin"), level) for level in LEVELS]
-    carried = [under(from_source(source, climbing(303, level)), level) for level in LEVELS]
+    single = [under(partial(fgsm, eps=level / 255), level) for level in radii]
+    climbed = [under(climbing(301, level), level) for level in radii]
+    margin = [under(climbing(302, level, "margin"), level) for level in radii]
+    carried = [under(from_source(source, climbing(303, level)), level) for level in radii]
     reports = [*single, *climbed, *margin]
     return {
         "clean accuracy": single[0].clean_accuracy,
-        "fgsm": by_level(single),
+        "fgsm": by_level(radii, single),
         "pgd": {
-            "cross-entropy": by_level(climbed),
-            "margin": by_level(margin),
-            "transferred": by_level(carried),
+            "cross-entropy": by_level(radii, climbed),
+            "margin": by_level(radii, margin),
+            "transferred": by_level(radii, carried),
         },
         "flags": sorted({flag.name for report in reports for flag in report.flags}),
-        **strongest(net, images[:autoattack_images], labels[:autoattack_images], LEVELS[0], attack_steps, seed, device),
+        **strongest(net, images[:autoattack_images], labels[:autoattack_images], radii[0], attack_steps, seed, device),
     }
 
 
-def by_level(reports: Sequence[AttackReport]) -> dict[str, float]:
+def by_level(levels: Sequence[float], reports: Sequence[AttackReport]) -> dict[str, float]:
     """Radius as text -> accuracy."""
-    return {f"{level:g}": report.accuracy for level, report in zip(LEVELS, reports, strict=True)}
+    return {f"{level:g}": report.accuracy for level, report in zip(levels, reports, strict=True)}
 
 
 def strongest(

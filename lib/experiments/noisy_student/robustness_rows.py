@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 NETS = ("supervised", "without noise", "student")  # judged ones, in the order of tables
 TITLES = {"supervised": "supervised, equal length", "without noise": "student without noise", "student": "student"}
+PAPER_LEVELS = (2, 4, 8, 16)
 FGSM, PGD = "fgsm/{:g}", "pgd/cross-entropy/{:g}"
 
 
@@ -94,12 +95,12 @@ def flip_rates(flipped: RunsOf, name: str) -> list[float]:
     return rates
 
 
-def attack_rows(attacked: RunsOf, paper_levels: Sequence[float]) -> dict[str, dict[str, list[float]]]:
-    """Net -> accuracy when clean, under FGSM at the paper's radii, under PGD at the largest."""
-    last = paper_levels[-1]
+def attack_rows(attacked: RunsOf, levels: Sequence[float]) -> dict[str, dict[str, list[float]]]:
+    """Net -> accuracy when clean, under FGSM at the radii of the paper that were tried, under PGD at the largest."""
+    last = levels[-1]
     return {
         TITLES[name]: {"0": per_seed(attacked[name], "clean accuracy")}
-        | {f"{level:g}": per_seed(attacked[name], FGSM.format(level)) for level in paper_levels}
+        | {f"{level:g}": per_seed(attacked[name], FGSM.format(level)) for level in levels if level >= PAPER_LEVELS[0]}
         | {f"PGD-10 at {last:g}": per_seed(attacked[name], PGD.format(last))}
         for name in NETS
     }
@@ -163,32 +164,37 @@ def answers_of(pictured: Mapping[str, Any], kind: str, severity: int, place: int
     return said
 
 
-def derived(found: RunsOf, flipped: RunsOf, attacked: RunsOf) -> dict[str, list[float]]:
+def derived(found: RunsOf, flipped: RunsOf, attacked: RunsOf, levels: Sequence[float]) -> dict[str, list[float]]:
     """What C18 to C21 ask beside what `paper.yaml` addresses by path; fractions, one value per seed."""
     values = {}
     for name, called in {"student": "student", "supervised": "supervised net"}.items():
         values[f"mean corruption error of the {called}"] = relative(found, name)
         values[f"corruption error of the {called} on shared images"] = on_shared(found[name])
         values[f"mean flip rate of the {called}"] = flip_rates(flipped, name)
-    fgsm = {name: {level: per_seed(attacked[name], FGSM.format(level)) for level in (1, 2, 4, 8, 16)} for name in NETS}
-    for level in (1, 2, 4, 8, 16):
-        part = f"eps {level}"
-        values[f"accuracy of the student under FGSM/{part}"] = fgsm["student"][level]
-        values[f"accuracy of the supervised net under FGSM/{part}"] = fgsm["supervised"][level]
-        values[f"accuracy of the student without noise under FGSM/{part}"] = fgsm["without noise"][level]
-        values[f"better accuracy under FGSM/{part}"] = better(fgsm, level)
-    values["gain at the largest eps/growth"] = gains(fgsm, 16)
-    values["gain at the smallest eps/growth"] = gains(fgsm, 2)
-    values["better accuracy under FGSM/growth"] = better(fgsm, 16)
-    values["accuracy of the student under PGD at the largest eps"] = per_seed(attacked["student"], PGD.format(16))
+    return (
+        values
+        | under_fgsm(attacked, levels)
+        | {
+            "accuracy of the student under PGD at the largest eps": per_seed(
+                attacked["student"], PGD.format(levels[-1])
+            )
+        }
+    )
+
+
+def under_fgsm(attacked: RunsOf, levels: Sequence[float]) -> dict[str, list[float]]:
+    """What C20 and C20b ask: accuracies at each radius, the better one, gains at the paper's first and last."""
+    called = {"student": "student", "supervised": "supervised net", "without noise": "student without noise"}
+    values: dict[str, list[float]] = {}
+    gain: dict[float, list[float]] = {}
+    for level in levels:
+        own = {name: per_seed(attacked[name], FGSM.format(level)) for name in called}
+        pairs = list(zip(own["student"], own["supervised"], strict=True))
+        gain[level] = [student - supervised for student, supervised in pairs]
+        values |= {f"accuracy of the {text} under FGSM/eps {level:g}": own[name] for name, text in called.items()}
+        values[f"better accuracy under FGSM/eps {level:g}"] = [max(pair) for pair in pairs]
+    if {PAPER_LEVELS[0], PAPER_LEVELS[-1]} <= set(levels):
+        values["gain at the largest eps/growth"] = gain[PAPER_LEVELS[-1]]
+        values["gain at the smallest eps/growth"] = gain[PAPER_LEVELS[0]]
+        values["better accuracy under FGSM/growth"] = values[f"better accuracy under FGSM/eps {PAPER_LEVELS[-1]}"]
     return values
-
-
-def better(fgsm: Mapping[str, Mapping[int, list[float]]], level: int) -> list[float]:
-    """The accuracy of the better of student and supervised net, seed by seed."""
-    return [max(pair) for pair in zip(fgsm["student"][level], fgsm["supervised"][level], strict=True)]
-
-
-def gains(fgsm: Mapping[str, Mapping[int, list[float]]], level: int) -> list[float]:
-    """What the student has over the supervised net at a radius, seed by seed."""
-    return [a - b for a, b in zip(fgsm["student"][level], fgsm["supervised"][level], strict=True)]
