@@ -552,9 +552,9 @@ def fresh_gan(plan: Mapping[str, Any], images: Sets, seed: int) -> Gan:
     """The GAN before its training, the same one wherever a generator is trained."""
     family, shape = FAMILIES[plan["net"]], images.fit.shape
     torch.manual_seed(derived_seed(seed, GAN))
-    nets = family.generator(shape, family.latent), family.discriminator(shape)
-    optimisers = [adam(net, plan["gan_rate"], betas=(0.5, 0.999)) for net in nets]
-    return Gan(*nets, *optimisers, family.latent, decayed(plan))
+    generator, discriminator = family.generator(shape, family.latent), family.discriminator(shape)
+    own, others = (adam(net, plan["gan_rate"], betas=(0.5, 0.999)) for net in (generator, discriminator))
+    return Gan(generator, discriminator, own, others, family.latent, decayed(plan))
 
 
 def decayed(plan: Mapping[str, Any]) -> Schedule:
