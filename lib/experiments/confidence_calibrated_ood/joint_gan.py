@@ -58,7 +58,7 @@ from lib.training.recipe import Shape
 from lib.training.schedules import Schedule, step_decay
 
 Values = dict[str, Any]
-LOOKS = 20  # at a training on its way, in equal distances; so there are 19 windows between two of them
+LOOKS = 21  # at a training on its way, in equal distances: 20 windows, from each look to the next
 FRESH = 2_000  # test images that are looked at on the way, and that a judge's unit is set with
 SHOWN = 24  # samples that are kept
 WIDTHS = {1: 48, 3: 64}  # of the small nets, by the number of colours
