@@ -26,7 +26,7 @@ def without_graphs(monkeypatch):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Wide residual nets of width 1, narrow VGG-13: a processor takes a sixteenth of the time, the layers are the same."""
+    """Wide residual nets of width 1, a narrow VGG-13: a sixteenth of the time, and a device meets the same layers."""
     module = importlib.import_module("lib.models.wide_resnet")
     blocks, head = module.residual_blocks, module.head
     monkeypatch.setattr(module, "residual_blocks", lambda depth, width, *rest: blocks(depth, 1, *rest))

@@ -4,9 +4,9 @@ With the seed vary: the division of sets that no publisher divided, the classes 
 order, dropout, the generator's random numbers, which outliers are seen, and which images of other sets are tested.
 What does not vary: the published test images.
 
-`task` says what the images are and how many are looked at (pooling, held_out_classes, noises, seen_share, few_images,
-ood_images, judge_images, sample_images), `plan` what is trained (net, train_steps, batch_images, learning_rate,
-gan_rate); both are shared by all arms of a set.
+`task` says what the images are and how many are looked at (pooling, held_out_classes, few_images, ood_images,
+sample_images), `plan` what is trained (net, train_steps, batch_images, learning_rate, gan_rate); both are shared by all
+arms of a set.
 """
 
 import math
@@ -59,6 +59,9 @@ from lib.training.schedules import Schedule, step_decay
 
 Values = dict[str, Any]
 LOOKS = 21  # at a training on its way, in equal distances: 20 windows, from each look to the next
+NOISES = ("gaussian", "uniform")
+SEEN_SHARE = 0.5  # of the kinds of the broad set; the others are tested where it is the near set, too
+KNOWN = 5_000  # training images that a judge's unit is set with, and among which the nearest one is looked for
 FRESH = 2_000  # test images that are looked at on the way, and that a judge's unit is set with
 SHOWN = 24  # samples that are kept
 WIDTHS = {1: 48, 3: 64}  # of the small nets, by the number of colours
@@ -152,8 +155,8 @@ def opened(
     def shaped(images: Tensor) -> Tensor:
         return pooled(of_shape(images, whole.shape, seed), task["pooling"])
 
-    seen, unseen = kinds(load(broad_dataset, "train"), task["seen_share"], seed)
-    fresh, _ = kinds(load(broad_dataset, "test"), task["seen_share"], seed)
+    seen, unseen = kinds(load(broad_dataset, "train"), SEEN_SHARE, seed)
+    fresh, _ = kinds(load(broad_dataset, "test"), SEEN_SHARE, seed)
     near = unseen if near_dataset == broad_dataset else load(near_dataset, "test")
     others = {f"broad/{broad_dataset}": fresh, f"near/{near_dataset}": near}
     others |= {f"narrow/{narrow_dataset}": load(narrow_dataset, "test")}
@@ -161,7 +164,7 @@ def opened(
     others |= {f"far/{far_dataset}": load(far_dataset, "test")} if far_dataset != narrow_dataset else {}
     tested = {name: shaped(taken(images, task["ood_images"], seed, name)) for name, images in others.items()}
     fit, test = (with_images(part, shaped(part.images)) for part in (fit, test))
-    for place, kind in enumerate(task["noises"]):
+    for place, kind in enumerate(NOISES):
         source = torch.Generator().manual_seed(derived_seed(seed, 2, place))
         tested[f"noise/{kind}"] = drawn_noise(kind, task["ood_images"], fit.shape, source)
     narrow = load(narrow_dataset, "train").images
@@ -278,7 +281,7 @@ def generator_beside(
     `judged_by` and `net` are what `classifier` returned for this seed.
     """
     images, compute = opened(seed, task, **sets), prepare(device)
-    gan, eye = fresh_gan(plan, images, seed), judge_of(judged_by, plan, task, images, compute.device)
+    gan, eye = fresh_gan(plan, images, seed), judge_of(judged_by, plan, images, compute.device)
     fixed = None if net is None else loaded(net, plan, images, compute.device)
     watch = Watch(plan["train_steps"], lambda _: of_samples(gan, eye, images, task, seed))
     survived = watch.survives(
@@ -318,7 +321,7 @@ def joint(
     """Train discriminator, generator and classifier in turn, one step each: the outliers are made on the way."""
     images, compute = opened(seed, task, **sets), prepare(device)
     net, gan = fresh_classifier(plan, images, seed), fresh_gan(plan, images, seed)
-    eye = judge_of(judged_by, plan, task, images, compute.device)
+    eye = judge_of(judged_by, plan, images, compute.device)
     look = on_the_way(images, task)
 
     def looked(model: nn.Module) -> dict[str, float]:
@@ -357,9 +360,14 @@ def test_images(
 ) -> Values:
     """What the judge says of the test images themselves: what a perfect generator would have."""
     images = opened(seed, task, **sets)
-    eye = judge_of(judged_by, plan, task, images, prepare(device).device)
+    eye = judge_of(judged_by, plan, images, prepare(device).device)
     real = to_float(images.test.images[:FRESH])
     return {"late": seen_by(eye, real, real)}
+
+
+def other_weight(beta: float) -> float:
+    """The other one of the two weights of the released code, for the joint loss that is shown beside the judged one."""
+    return 0.1 if beta == 1 else 1.0
 
 
 def objective(
@@ -442,7 +450,7 @@ def samples_of(gan: Gan, images: Sets, task: Mapping[str, Any], seed: int) -> Va
 
     The ratio compares the median distance of samples to the nearest training image with that of test images.
     """
-    known, count = to_float(images.fit.images[: task["judge_images"]]), task["sample_images"]
+    known, count = to_float(images.fit.images[:KNOWN]), task["sample_images"]
     made = drawn(gan, count, seed)
     away, which = nearest(made, known)
     own, _ = nearest(to_float(images.test.images[:count]), known)
@@ -569,9 +577,7 @@ def loaded(trained: Values, plan: Mapping[str, Any], images: Sets, device: torch
     return net.to(device).eval()
 
 
-def judge_of(
-    trained: Values, plan: Mapping[str, Any], task: Mapping[str, Any], images: Sets, device: torch.device
-) -> Judge:
+def judge_of(trained: Values, plan: Mapping[str, Any], images: Sets, device: torch.device) -> Judge:
     """The judge of samples: a classifier that took no part in the game, with its unit set by images of the data."""
     net = loaded(trained, plan, images, device)
-    return judge(net, images.fit.images[: task["judge_images"]], images.test.images[:FRESH])
+    return judge(net, images.fit.images[:KNOWN], images.test.images[:FRESH])

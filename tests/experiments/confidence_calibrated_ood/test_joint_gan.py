@@ -20,8 +20,7 @@ SETS = {
     **{"near_dataset": "letters", "far_dataset": "patches"},
 }
 TASK: dict[str, Any] = {
-    **{"pooling": 1, "held_out_classes": 2, "noises": ["gaussian"], "seen_share": 0.5, "few_images": 20},
-    **{"ood_images": 30, "judge_images": 100, "sample_images": 20},
+    **{"pooling": 1, "held_out_classes": 2, "few_images": 20, "ood_images": 30, "sample_images": 20},
 }
 PLAN: dict[str, Any] = {
     **{"net": "mlp", "train_steps": 20, "batch_images": 16, "learning_rate": 1e-3, "gan_rate": 1e-3},
@@ -136,6 +135,10 @@ def test_the_objective_by_hand():
     assert found["objective"] == pytest.approx((log[0] - log[1]).item()) and found["KL on samples"] == pytest.approx(0)
 
 
+def test_the_other_weight_of_the_released_code():
+    assert [arms.other_weight(beta) for beta in (0.1, 1.0)] == [1.0, 0.1]
+
+
 def test_rises_by_hand():
     assert arms.risen([3.0, 2.0, 2.5, 2.5, 1.0]) == 1 / 4
     history = History.of(4, torch.device("cpu"))
@@ -159,7 +162,7 @@ def test_a_game_that_breaks_is_a_result(plain_net):
 
 def test_a_collapsed_generator_shows(plain_net):
     images = arms.opened(0, TASK, **SETS)
-    gan, eye = arms.fresh_gan(PLAN, images, 0), arms.judge_of(plain_net, PLAN, TASK, images, torch.device("cpu"))
+    gan, eye = arms.fresh_gan(PLAN, images, 0), arms.judge_of(plain_net, PLAN, images, torch.device("cpu"))
     before = arms.of_samples(gan, eye, images, TASK, 0)
     for parameter in gan.generator.parameters():
         parameter.data.zero_()
