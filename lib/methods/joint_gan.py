@@ -24,7 +24,7 @@ from lib.methods.energy import frozen
 from lib.training.batches import Batch
 from lib.training.device import Compute
 from lib.training.history import History, Hook
-from lib.training.loop import train
+from lib.training.loop import remember_rates, set_rates, train
 from lib.training.schedules import Schedule
 
 Form = Literal["non-saturating", "saturating"]
@@ -88,6 +88,7 @@ class Gan:
         generator_optimiser: the released code has Adam at 2e-4 with beta_1 = 0.5 for both.
         discriminator_optimiser: see there.
         latent: number of random numbers that a sample is made of.
+        schedule: step (from 0) -> factor on the rates of both; None is constant.
     """
 
     generator: nn.Module
@@ -95,6 +96,7 @@ class Gan:
     generator_optimiser: torch.optim.Optimizer
     discriminator_optimiser: torch.optim.Optimizer
     latent: int
+    schedule: Schedule | None = None
 
     def samples(self, count: int, random: torch.Generator) -> Tensor:
         """G(z) for fresh z ~ N(0, I), with a graph: (count, ...), float32 also where the nets compute with less."""
@@ -103,6 +105,14 @@ class Gan:
     def logits(self, images: Tensor) -> Tensor:
         """(B, ...) -> (B,)."""
         return self.discriminator(images).flatten()
+
+    def keep_pace(self, step: int) -> None:
+        """Set both rates to those of step number `step`."""
+        if self.schedule is None:
+            return
+        for optimiser in (self.generator_optimiser, self.discriminator_optimiser):
+            remember_rates(optimiser)
+            set_rates(optimiser, self.schedule(step))
 
     def discriminator_step(self, real: Tensor, fake: Tensor) -> None:
         """First: D is moved, by as many real images as samples; the samples are not."""
@@ -145,6 +155,7 @@ class Gan:
 
 def gan_step(gan: Gan, batch: Batch, pull: Pull, classifier: nn.Module | None) -> Tensor:
     """Move D; return the loss that G is to be moved by, with the same samples and the new D: a scalar."""
+    gan.keep_pace(batch.step)
     fake = gan.samples(len(batch.images), batch.generator)
     gan.discriminator_step(batch.images, fake)
     return gan.generator_loss(fake, pull, classifier)
@@ -242,7 +253,7 @@ def train_joint(
         steps: of each of the three nets.
         batch_size: images, and as many samples.
         pull: what draws the generator; its beta weighs the classifier's KL term too, as in the released code.
-        schedule: of the classifier's rate alone; a hook may set those of the GAN's optimisers.
+        schedule: of the classifier's rate alone; the GAN has its own.
         seed: of order, samples and dropout.
         compute: device and precision.
         hooks: see `train`; the model of the run is the classifier.

@@ -148,6 +148,16 @@ def test_pull_away_joins_the_generators_loss():
     assert (pulled - plain).item() == pytest.approx(3.0)  # both on one side of the origin: cos^2 = 1
 
 
+def test_both_rates_keep_pace_with_the_schedule():
+    gan = tiny(rate=0.5)
+    gan.schedule = [1.0, 0.1, 0.01].__getitem__
+    rates = []
+    for step in (0, 1, 2, 1):
+        gan_step(gan, batch_of([1.0], [0])._replace(step=step), Pull(), None)
+        rates.append([each.param_groups[0]["lr"] for each in (gan.generator_optimiser, gan.discriminator_optimiser)])
+    assert rates == [pytest.approx([rate, rate]) for rate in (0.5, 0.05, 0.005, 0.05)]
+
+
 def test_a_gan_finds_the_mean_of_its_data():
     """A generator that can only shift its noise ends where the data are."""
     torch.manual_seed(0)
