@@ -4,8 +4,8 @@
     x' = x - eps sign(-grad_x log S_y(x; T)),   y = argmax_k f_k(x)
     score(x) = max_k S_k(x'; T)
 
-Both settings, T and eps, have to be chosen on something, and what that is decides what the score is worth: `choose` gets
-the measured rates of one kind of outliers and cannot see another.
+Both settings, T and eps, have to be chosen on something, and what that is decides what the score is worth: `choose`
+gets the measured rates of one kind of outliers and cannot see another.
 """
 
 from collections.abc import Iterable, Mapping

@@ -133,20 +133,22 @@ def detection(
     fit, held_out, own = in_distribution(dataset, seed)
     model = rebuilt(net, fit, trained["weights"], device)
     settings = [SOFTMAX, AUTHORS, *(Setting(t, step) for t in temperatures for step in step_sizes)]
-    chosen, on_made = choice(model, held_out.images[:choice_images], settings, seed)
+    held = held_out.images[:choice_images]
+    known = scores(model, held, settings)
+    chosen, on_made = choice(model, held, known, seed)
 
     _, tested = out_of_distribution(
         fit.shape, seed, broad_dataset, narrow_dataset, near_datasets, far_datasets, noises, seen_share, tested_images
     )
-    known = scores(model, held_out.images[:choice_images], settings)
     inside = Scored(model, own.images[:tested_images], settings)
     by_role: dict[str, list[Values]] = {}
     for name, images in tested.items():
+        if name.startswith("broad/"):  # seen by some of the nets, and not what any claim here is about
+            continue
         half = len(images) // 2
         for_choice = rates(known, scores(model, images[:half], settings))
         found = compared(inside, Scored(model, images[half:], settings), chosen, choose(for_choice))
         by_role.setdefault(name.partition("/")[0], []).append(found)
-    by_role.pop("broad")  # seen by some of the nets, and not what any claim here is about
     return {
         "accuracy": 1 - error_rate(model, own.images, own.labels),
         "chosen": chosen._asdict(),
@@ -170,14 +172,14 @@ def rebuilt(net: str, fit: ImageSet, weights: Mapping[str, Tensor], device: str)
     return model.to(prepare(device).device).eval()
 
 
-def choice(model: nn.Module, images: Tensor, settings: list[Setting], seed: int) -> tuple[Setting, Rates]:
+def choice(model: nn.Module, images: Tensor, known: Mapping[Setting, Tensor], seed: int) -> tuple[Setting, Rates]:
     """The setting of the highest mean TNR95 on outliers made of the net's own held-out images, and that of each.
 
-    No image of a test set comes in here, so that none can be chosen for.
+    `known` are the scores of these images at every setting. No image of a test set comes in here, so that none can be
+    chosen for.
     """
     generator = torch.Generator().manual_seed(derived_seed(seed, 6))
-    known = scores(model, images, settings)
-    made = [rates(known, scores(model, outliers, settings)) for outliers in made_outliers(images, generator).values()]
+    made = [rates(known, scores(model, outliers, known)) for outliers in made_outliers(images, generator).values()]
     means = {setting: mean([of_kind[setting] for of_kind in made]) for setting in known}
     return choose(means), means
 

@@ -61,7 +61,7 @@ def derived(runs_of: RunsOf, shorter: Mapping[str, Sequence[float]]) -> dict[str
 
 
 def gain_frame(runs_of: RunsOf) -> "pd.DataFrame":
-    """Gain in TNR95 over CE of the same net under the same detector: training, set (net and detector), seed, gain, seen."""
+    """Gain in TNR95 over CE, same net, same detector: training, set (net and detector), seed, gain, seen."""
     import pandas as pd
 
     lines = []
