@@ -24,7 +24,8 @@ def gains(frame: "pd.DataFrame", axes: "Axes") -> None:
 def settings(frame: "pd.DataFrame", axes: "Axes") -> None:
     """TNR95 against the step, a colour for each kind of outliers and a line for each temperature, mean over seeds.
 
-    Columns: kind, temperature, step, seed, TNR95.
+    A ring marks what seeds chose, on the line of the outliers that they chose on, which come first. Columns: kind,
+    temperature, step, seed, TNR95, chosen.
     """
     import seaborn as sns
     from matplotlib.lines import Line2D
@@ -35,10 +36,13 @@ def settings(frame: "pd.DataFrame", axes: "Axes") -> None:
     for (kind, temperature), part in frame.groupby(["kind", "temperature"], sort=False):
         means = part.groupby("step")["TNR95"].mean()
         axes.plot(means.index, means, lines[temperature], marker=".", color=colours[kind], lw=1.5)
+        rings = part[part["chosen"]]["step"].unique() if kind == kinds[0] else []
+        axes.plot(rings, [means[step] for step in rings], "o", mfc="none", mec="0.3", ms=9)
     keys = [Line2D([], [], color=colours[kind], label=kind) for kind in kinds]
     keys += [Line2D([], [], color="0.3", ls=lines[t], label=f"T = {t:g}") for t in temperatures]
+    keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="chosen by a seed"))
     axes.legend(handles=keys, fontsize=7.5, ncols=2)
-    axes.set(xlim=(0, None), ylim=(0, 1.02), xlabel="step, images in [0, 1]", ylabel="TNR95")
+    axes.set(ylim=(0, 1.02), xlabel="step, images in [0, 1]", ylabel="TNR95")
 
 
 def look(frames: Mapping[str, "pd.DataFrame"]) -> None:

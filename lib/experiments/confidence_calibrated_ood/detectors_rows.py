@@ -76,11 +76,11 @@ def gain_frame(runs_of: RunsOf) -> "pd.DataFrame":
 
 
 def settings_frame(runs: Runs) -> "pd.DataFrame":
-    """TNR95 of ODIN at every setting: kind of outliers, temperature, step, seed, TNR95."""
+    """TNR95 of ODIN at every setting: kind of outliers, temperature, step, seed, TNR95, chosen (on made outliers)."""
     import pandas as pd
 
     lines = [
-        {"kind": ROLES.get(kind, kind), **setting, "seed": seed, "TNR95": rate}
+        {"kind": ROLES.get(kind, kind), **setting, "seed": seed, "TNR95": rate, "chosen": setting == run["chosen"]}
         for seed, run in enumerate(runs)
         for kind, rates in run["over settings"].items()
         for setting, rate in zip(run["settings"], rates, strict=True)

@@ -116,6 +116,7 @@ def test_the_first_half_chooses_for_the_tested_kind_alone(trained, found, monkey
     flattered: list[Setting] = []
 
     def noted(inside, outside, chosen, best):
+        assert chosen == Setting(**found["chosen"])
         flattered.append(best)
         return compare(inside, outside, chosen, best)
 
@@ -202,7 +203,8 @@ def test_far_is_the_narrow_set_and_the_far_ones():
 
 def test_settings_of_all_seeds_and_kinds(found):
     frame = rows.settings_frame([found, found])
-    assert list(frame.columns) == ["kind", "temperature", "step", "seed", "TNR95"] and len(frame) == 2 * 4 * 5
+    assert list(frame.columns) == ["kind", "temperature", "step", "seed", "TNR95", "chosen"]
+    assert len(frame) == 2 * 4 * 5 and frame["chosen"].sum() == 2 * 4
     assert list(frame["kind"].unique()) == ["made outliers", "narrow set", "near sets", "noise"]
     assert list(rows.by_choice({"CE": [found]}, ["CE"])) == ["CE, narrow set", "CE, near sets", "CE, noise"]
 
