@@ -38,6 +38,11 @@ Values = dict[str, Any]
 Rates = dict[Setting, float]
 
 SOFTMAX = Setting(1.0, 0.0)  # ODIN without either of its two ideas is maximum softmax
+TEMPERATURES = (1.0, 10.0, 1000.0)
+STEPS = (0.0, 0.0014, 0.0056, 0.0224)  # in units of images in [0, 1]: the authors', and fourfold each time
+SETTINGS = [Setting(temperature, step) for temperature in TEMPERATURES for step in STEPS]  # SOFTMAX and AUTHORS in it
+
+BESIDE = {"small cnn": "narrow alexnet", "wrn-16-4": "alexnet", "vgg-13": "alexnet"}  # the first net -> the second
 
 
 def narrow_alexnet(shape: Shape, classes: int) -> nn.Module:
@@ -125,9 +130,6 @@ def detection(
     net: str,
     seen_share: float,
     tested_images: int,
-    choice_images: int,
-    temperatures: list[float],
-    step_sizes: list[float],
     device: str,
 ) -> Values:
     """TNR95 and AUROC of every detector on a net, by role of the sets, and what ODIN's settings were chosen to be.
@@ -137,22 +139,21 @@ def detection(
     """
     fit, held_out, own = in_distribution(dataset, seed)
     model = rebuilt(net, fit, trained["weights"], device)
-    settings = [SOFTMAX, AUTHORS, *(Setting(t, step) for t in temperatures for step in step_sizes)]
-    held = held_out.images[:choice_images]
-    known = scores(model, held, settings)
+    held = held_out.images[:tested_images]
+    known = scores(model, held, SETTINGS)
     chosen, on_made = choice(model, held, known, seed)
 
     _, tested = out_of_distribution(
         fit.shape, seed, broad_dataset, narrow_dataset, near_datasets, far_datasets, noises, seen_share, tested_images
     )
-    inside = Scored(model, own.images[:tested_images], settings)
+    inside = Scored(model, own.images[:tested_images])
     by_role: dict[str, list[Values]] = {}
     for name, images in tested.items():
         if name.startswith("broad/"):  # seen by some of the nets, and not what any claim here is about
             continue
         half = len(images) // 2
-        for_choice = rates(known, scores(model, images[:half], settings))
-        found = compared(inside, Scored(model, images[half:], settings), chosen, choose(for_choice))
+        for_choice = rates(known, scores(model, images[:half], SETTINGS))
+        found = compared(inside, Scored(model, images[half:]), chosen, choose(for_choice))
         by_role.setdefault(name.partition("/")[0], []).append(found)
     return {
         "accuracy": 1 - error_rate(model, own.images, own.labels),
@@ -202,10 +203,10 @@ def rates(inside: Mapping[Setting, Tensor], outside: Mapping[Setting, Tensor]) -
 class Scored:
     """Images as all detectors see them: ODIN's score at every setting, the energy and the largest logit."""
 
-    def __init__(self, model: nn.Module, images: Tensor, settings: list[Setting]) -> None:
+    def __init__(self, model: nn.Module, images: Tensor) -> None:
         """Score the images (N, C, H, W)."""
         logits = predict(model, images)
-        self.odin = scores(model, images, settings)
+        self.odin = scores(model, images, SETTINGS)
         self.plain = {"energy": energy_score(logits), "largest logit": largest_logit(logits)}
 
     def under(self, detector: str, setting: Setting) -> Tensor:

@@ -4,13 +4,15 @@ from typing import Any
 import pytest
 import torch
 
+from lib.data.made_outliers import made_outliers
 from lib.experiments.confidence_calibrated_ood import detectors as arms
 from lib.experiments.confidence_calibrated_ood import detectors_rows as rows
 from lib.experiments.confidence_calibrated_ood.confidence_loss import classifier
-from lib.experiments.confidence_calibrated_ood.subjects import in_distribution, out_of_distribution
+from lib.experiments.confidence_calibrated_ood.subjects import NETS, in_distribution, out_of_distribution
 from lib.methods.confidence_loss import softmax_score
 from lib.methods.odin import AUTHORS, Setting
 from lib.replication.notebooks import find_notebook
+from lib.replication.parameters import choices
 from lib.roots import repository
 from lib.training.evaluate import predict
 
@@ -20,8 +22,7 @@ TRAINING: dict[str, Any] = {
     "few_images": 20, "beta": 1.0, "train_steps": 30, "batch_images": 16, "outlier_images": 8, "device": "cpu",
 }  # fmt: skip
 WHERE: dict[str, Any] = {
-    **SETS, **TESTED, "net": "small cnn", "tested_images": 40, "choice_images": 60, "temperatures": [1.0, 100.0],
-    "step_sizes": [0.0, 0.01], "device": "cpu",
+    **SETS, **TESTED, "net": "small cnn", "tested_images": 40, "device": "cpu",
 }  # fmt: skip
 
 
@@ -41,13 +42,12 @@ def test_every_detector_is_measured_on_every_role(found):
         assert list(found[metric]) == list(arms.DETECTORS)
         for by_role in found[metric].values():
             assert list(by_role) == ["narrow", "near", "noise"] and all(0 <= value <= 1 for value in by_role.values())
-    grid = [(1.0, 0.0), AUTHORS, (1.0, 0.01), (100.0, 0.0), (100.0, 0.01)]
-    assert [(s["temperature"], s["step"]) for s in found["settings"]] == grid
+    assert [Setting(**setting) for setting in found["settings"]] == arms.SETTINGS
+    assert arms.SOFTMAX in arms.SETTINGS and AUTHORS in arms.SETTINGS
     assert list(found["over settings"]) == ["made outliers", "narrow", "near", "noise"]
-    assert all(len(values) == len(grid) for values in found["over settings"].values())
-    best = max(range(5), key=found["over settings"]["made outliers"].__getitem__)
-    assert found["over settings"]["made outliers"][best] == max(found["over settings"]["made outliers"])
-    chosen = [s == found["chosen"] for s in found["settings"]].index(True)
+    assert all(len(values) == len(arms.SETTINGS) for values in found["over settings"].values())
+    chosen = arms.SETTINGS.index(Setting(**found["chosen"]))
+    assert found["over settings"]["made outliers"][chosen] == max(found["over settings"]["made outliers"])
     assert found["TNR95"]["ODIN"]["near"] == found["over settings"]["near"][chosen]
 
 
@@ -75,7 +75,7 @@ def test_selection_never_sees_the_test_outliers(trained, found, monkeypatch):
 
     def watched(model, images, known, seed):
         order.append("choice")
-        held_out = in_distribution("digits", 0)[1].images[:60]
+        held_out = in_distribution("digits", 0)[1].images[:40]
         assert torch.equal(images, held_out)  # the net's own kind, of which no test image is one
         return choose(model, images, known, seed)
 
@@ -125,13 +125,12 @@ def test_the_first_half_chooses_for_the_tested_kind_alone(trained, found, monkey
     other = arms.detection(0, trained, **WHERE)
     for detector in set(arms.DETECTORS) - {"ODIN, tested kind"}:
         assert other["TNR95"][detector] == found["TNR95"][detector]
-    settings = [Setting(**setting) for setting in found["settings"]]
     fit, held_out, _ = in_distribution("digits", 0)
     model = arms.rebuilt("small cnn", fit, trained["weights"], "cpu")
-    known, on_first_half = (arms.scores(model, each, settings) for each in (held_out.images[:60], first_half))
+    known, on_first_half = (arms.scores(model, each, arms.SETTINGS) for each in (held_out.images[:40], first_half))
     best = arms.choose(arms.rates(known, on_first_half))
     assert flattered == [best] * 3 and best != Setting(**found["chosen"])
-    at_best = settings.index(best)
+    at_best = arms.SETTINGS.index(best)
     for role, rates in other["over settings"].items():
         assert role == "made outliers" or other["TNR95"]["ODIN, tested kind"][role] == rates[at_best]
 
@@ -149,6 +148,16 @@ def test_the_second_net_learns_and_is_told_about_outliers():
     ]
     assert sure[1] < sure[0]
     assert not any("running" in name for name in plain["weights"])
+
+
+def test_every_first_net_has_a_second_one_beside_it():
+    assert set(arms.BESIDE) == set(NETS) and set(arms.BESIDE.values()) == set(arms.SECOND_NETS)
+
+
+def test_no_test_set_is_of_a_kind_that_settings_are_chosen_on():
+    made = made_outliers(torch.rand(2, 1, 8, 8), torch.Generator())
+    page = find_notebook(repository(), "confidence-calibrated-OOD", 4)
+    assert not set(made) & set(choices(page)["noises"]) and "blobs" in made
 
 
 def run(accuracy, softmax, odin):
@@ -204,7 +213,7 @@ def test_far_is_the_narrow_set_and_the_far_ones():
 def test_settings_of_all_seeds_and_kinds(found):
     frame = rows.settings_frame([found, found])
     assert list(frame.columns) == ["kind", "temperature", "step", "seed", "TNR95", "chosen"]
-    assert len(frame) == 2 * 4 * 5 and frame["chosen"].sum() == 2 * 4
+    assert len(frame) == 2 * 4 * 12 and frame["chosen"].sum() == 2 * 4
     assert list(frame["kind"].unique()) == ["made outliers", "narrow set", "near sets", "noise"]
     assert list(rows.by_choice({"CE": [found]}, ["CE"])) == ["CE, narrow set", "CE, near sets", "CE, noise"]
 
