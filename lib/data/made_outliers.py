@@ -1,7 +1,7 @@
 """Outliers made of in-distribution images alone, to choose a detector's settings on where real ones must stay unseen.
 
-Hendrycks et al. 2019 (Outlier Exposure) choose on such images. None of them is a picture of another set, so nothing that
-is chosen on them knows what it will be tested on.
+Hendrycks et al. 2019 (Outlier Exposure) choose on such images, as far as is remembered. None of them is a picture of
+another set, so nothing that is chosen on them knows what it will be tested on.
 """
 
 import torch

@@ -42,6 +42,6 @@ def test_as_many_of_each_kind_the_same_for_the_same_seed():
     assert list(made) == ["means of two", "mosaics", "blobs"]
     for kind, outliers in made.items():
         assert outliers.shape == images.shape and outliers.dtype == torch.float32
-        assert 0 <= outliers.min() and outliers.max() <= 1
+        assert outliers.min() >= 0 and outliers.max() <= 1
         assert torch.equal(outliers, made_outliers(images, source())[kind])
         assert not torch.equal(outliers, made_outliers(images, source(1))[kind])
