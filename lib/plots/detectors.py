@@ -36,7 +36,7 @@ def settings(frame: "pd.DataFrame", axes: "Axes") -> None:
     for (kind, temperature), part in frame.groupby(["kind", "temperature"], sort=False):
         means = part.groupby("step")["TNR95"].mean()
         axes.plot(means.index, means, lines[temperature], marker=".", color=colours[kind], lw=1.5)
-        rings = part[part["chosen"]]["step"].unique() if kind == kinds[0] else []
+        rings: list[float] = list(part[part["chosen"]]["step"].unique()) if kind == kinds[0] else []
         axes.plot(rings, [means[step] for step in rings], "o", mfc="none", mec="0.3", ms=9)
     keys = [Line2D([], [], color=colours[kind], label=kind) for kind in kinds]
     keys += [Line2D([], [], color="0.3", ls=lines[t], label=f"T = {t:g}") for t in temperatures]
