@@ -26,12 +26,13 @@ def without_graphs(monkeypatch):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Wide residual nets of width 1, a narrow VGG-13: a sixteenth of the time, and a device meets the same layers."""
+    """Wide residual nets of width 1, others with few filters: a fraction of the time, and a device meets the layers."""
     module = importlib.import_module("lib.models.wide_resnet")
     blocks, head = module.residual_blocks, module.head
     monkeypatch.setattr(module, "residual_blocks", lambda depth, width, *rest: blocks(depth, 1, *rest))
     monkeypatch.setattr(module, "head", lambda channels, *rest: head(64, *rest))
-    monkeypatch.setattr(importlib.import_module("lib.models.vgg13"), "STAGES", (4, 8, 16, 32, 512))
+    monkeypatch.setattr(importlib.import_module("lib.models.vgg13"), "STAGES", (4, 4, 4, 4, 512))
+    monkeypatch.setattr(importlib.import_module("lib.models.alexnet"), "WIDTHS", (4, 4, 4, 4, 4))
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)

@@ -31,6 +31,7 @@ KNOWN: dict[tuple[str, str], Iterable[str]] = {
     ("JEM/2", "recipe"): training.RECIPES,
     ("confidence-calibrated-OOD/2", "net"): outlier_subjects.NETS,
     ("confidence-calibrated-OOD/2", "noises"): DRAWN_NOISES,
+    ("confidence-calibrated-OOD/4", "net"): outlier_subjects.NETS,
     ("confidence-calibrated-OOD/5", "net"): outlier_subjects.NETS,
     ("confidence-calibrated-OOD/5", "noises"): DRAWN_NOISES,
     ("noisy-student/1", "noise"): student_nets.NOISES,
