@@ -19,15 +19,6 @@ from lib.data.splits import split
 from lib.experiments.noisy_student.lineages import Plan, Setting
 from lib.experiments.noisy_student.self_training import Labels, Task, at_least, build, tested
 from lib.experiments.noisy_student.subjects import draw
-from lib.methods.pseudo_labels import (
-    by_confidence,
-    commonest_over_rarest,
-    images_left,
-    searched_threshold,
-    surer_than,
-    targets,
-    threshold_grid,
-)
 from lib.methods.self_training import (
     CONFIDENCE_FILTER,
     balance_as_coded,
@@ -36,6 +27,15 @@ from lib.methods.self_training import (
     joint_loss,
     load_teacher,
     pseudo_labels,
+)
+from lib.methods.student_labels import (
+    by_confidence,
+    commonest_over_rarest,
+    images_left,
+    searched_threshold,
+    surer_than,
+    targets,
+    threshold_grid,
 )
 from lib.models.count import parameter_count
 from lib.training.device import derived_seed, prepare
