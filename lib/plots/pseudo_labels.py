@@ -45,7 +45,7 @@ def grid_of_thresholds(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.axhline(frame["wanted"].iloc[0], color="0.2", lw=1, ls="--", label="wanted")
     axes.set(xlabel="threshold", ylabel="images left", xlim=(0.29, 1.01))
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=7, ncols=2)
+    axes.legend(fontsize=7, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.18))
 
 
 def left_by(counts: Counts, threshold: float) -> dict[str, int]:
