@@ -122,7 +122,14 @@ def test_kept_nets_are_built_again(teacher, labels):
     net, tests, learnt = pseudo_labels_nets.fresh(0, **own)
     net.load_state_dict(student(labels, pool="published")["weights"])
     assert len(tests) == 100 and learnt.endswith("mixed pool (pool published); 8 steps")
-    shared = {"lineage": [PLAN], "dataset": "digits", "setting": SETTING, "labels": None, "name": "t", "device": "cpu"}
+    shared: dict[str, Any] = {
+        "lineage": [PLAN],
+        "dataset": "digits",
+        "setting": SETTING,
+        "labels": None,
+        "name": "t",
+        "device": "cpu",
+    }
     assert "50 labelled images" in pseudo_labels_nets.fresh(0, **shared)[2]
 
 
