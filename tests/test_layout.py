@@ -279,3 +279,11 @@ def test_make_uses_the_active_environment(variable, tmp_path, monkeypatch):
     assert f"{tmp_path}/bin/python -m lib.replication run JEM/2 --tier laptop" in planned
     assert f"pip install --quiet --python {tmp_path}/bin/python -e '.[test]' -c constraints.txt" in planned
     assert ".venv" not in planned
+
+
+def test_every_file_of_ours_is_checked_by_ruff():
+    """The folder of data sets is left out, which once took `lib/data` with it."""
+    command = [sys.executable, "-m", "ruff", "check", "--show-files", "."]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    ours = {path for room in ("lib", "tests") for path in (ROOT / room).rglob("*.py")}
+    assert {str(path) for path in ours} <= set(listed)

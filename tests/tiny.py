@@ -85,7 +85,7 @@ def write_notebook(folder: Path, number: int, extra: str = "") -> Path:
 
 def make_tree(folder: Path) -> Path:
     """Make the miniature in `folder`, committed."""
-    shutil.copytree(repository() / "lib", folder / "lib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(repository() / "lib", folder / "lib")  # with what is compiled already
     (folder / "pyproject.toml").write_text("")
     (folder / "constraints.txt").write_text("")
     (folder / ".gitignore").write_text("/data/*\n__pycache__/\n")

@@ -115,7 +115,8 @@ def cifar10_c(corruption: str, severity: int, root: Path | str | None = None) ->
     pixels = read_npy(path, how_to_get("cifar10-c"), mmap_mode="r")[rows]
     labels = read_npy(folder / "labels.npy", how_to_get("cifar10-c"))[rows].astype(np.int64)
     if pixels.shape != (PER_SEVERITY, 32, 32, 3) or pixels.dtype != np.uint8:
-        raise DamagedData(f"cifar10-c: {corruption}.npy is not (50000, 32, 32, 3) uint8. {set_aside(path)} {how_to_get('cifar10-c')}")
+        advice = f"{set_aside(path)} {how_to_get('cifar10-c')}"
+        raise DamagedData(f"cifar10-c: {corruption}.npy is not (50000, 32, 32, 3) uint8. {advice}")
     if labels.shape != (PER_SEVERITY,) or labels.min() < 0 or labels.max() > 9:
         raise DamagedData(f"cifar10-c: labels.npy is not (50000,) of 0 to 9. {set_aside(folder / 'labels.npy')}")
     images = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))

@@ -259,7 +259,7 @@ def begins_right(path: Path, suffix: str | None = None) -> bool:
 def in_words(fault: OSError) -> str:
     """What to do about a file that the system would not write."""
     if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{fault.strerror}. Free some space, or set REPLICATION_DATA to another disk; what was there is unchanged"
+        return f"{fault.strerror}. Free some space, or set REPLICATION_DATA to another disk; nothing there has changed"
     return f"{fault.strerror or fault}"
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from lib.data.augment import cutout, random_integers
 
-Operation = Callable[[Tensor, Tensor], Tensor]  # uint8 (n, C, H, W) and a value for each image (n,) -> uint8, same shape
+Operation = Callable[[Tensor, Tensor], Tensor]  # uint8 (n, C, H, W), a value for each image (n,) -> uint8, same shape
 # (strength, side of the image in pixels) -> the middle and by how much the operation's value lies above or below it
 Range = Callable[[float, int], tuple[float, float]]
 
@@ -90,9 +90,7 @@ def one_operation(
     return pixels if images.dtype == torch.uint8 else (pixels / 255).to(images.dtype)
 
 
-def apply(
-    name: str, pixels: Tensor, values: Tensor, fill: int = 0, generator: torch.Generator | None = None
-) -> Tensor:
+def apply(name: str, pixels: Tensor, values: Tensor, fill: int = 0, generator: torch.Generator | None = None) -> Tensor:
     """One operation with a value for each image.
 
     Args:
@@ -290,7 +288,9 @@ CODE: dict[str, Range] = {
     "Posterize": only(lambda strength, side: int(4 * strength)),
     "Solarize": only(lambda strength, side: int(256 * strength)),
     "SolarizeAdd": only(lambda strength, side: int(110 * strength)),
-    **dict.fromkeys(("Color", "Contrast", "Brightness", "Sharpness"), only(lambda strength, side: 0.1 + 1.8 * strength)),
+    **dict.fromkeys(
+        ("Color", "Contrast", "Brightness", "Sharpness"), only(lambda strength, side: 0.1 + 1.8 * strength)
+    ),
     **dict.fromkeys(("ShearX", "ShearY"), both(lambda strength, side: 0.3 * strength)),
     **dict.fromkeys(("TranslateX", "TranslateY"), both(lambda strength, side: side / 8 * strength)),
     "Cutout": only(lambda strength, side: side / 8 * strength),

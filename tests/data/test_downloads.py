@@ -118,7 +118,7 @@ def test_a_connection_that_breaks_is_told_from_a_file(root, monkeypatch):
             raise http.client.IncompleteRead(b"abc", 97)
 
     monkeypatch.setattr(downloads.urllib.request, "urlopen", lambda url, timeout: Broken())
-    with pytest.raises(DownloadFailed, match="connection broke.*try again"):
+    with pytest.raises(DownloadFailed, match=r"connection broke.*try again"):
         fetch("https://somewhere/file", root / "file", "")
     assert list(root.iterdir()) == []
 
@@ -131,11 +131,11 @@ def test_a_full_disk_is_told_and_leaves_nothing(server, root, monkeypatch, numbe
     url = server("/file", CONTENT)
     with monkeypatch.context() as patched:
         patched.setattr(downloads, "copy", full)
-        with pytest.raises(DownloadFailed, match="cannot be written: .*Free some space, or set REPLICATION_DATA"):
+        with pytest.raises(DownloadFailed, match=r"cannot be written: .*Free some space, or set REPLICATION_DATA"):
             fetch(url, root / "file", "")
     (root / "archive.gz").write_bytes(gzip.compress(CONTENT))
     monkeypatch.setattr(downloads.shutil, "copyfileobj", full)
-    with pytest.raises(DownloadFailed, match="cannot be unpacked to .*Free some space"):
+    with pytest.raises(DownloadFailed, match=r"cannot be unpacked to .*Free some space"):
         unpack(root / "archive.gz", root)
     assert [path.name for path in root.iterdir()] == ["archive.gz"]
 
