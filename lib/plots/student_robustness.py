@@ -38,6 +38,7 @@ def by_kind(frame: "pd.DataFrame", axes: "Axes") -> None:
     first_of_group = frame.drop_duplicates("group")["corruption"].map(kinds.index)
     for place in list(first_of_group)[1:]:
         axes.axhline(place - 0.5, color="0.8", lw=0.8)
+    axes.grid(False, axis="y")
     axes.axvline(0, color="0.4", lw=1)
     axes.set_yticks(range(len(kinds)), [kind.replace("_", " ") for kind in kinds], fontsize=8)
     axes.set_ylim(len(kinds) - 0.5, -2.2)  # room for the legend above the first line
