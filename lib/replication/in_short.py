@@ -62,8 +62,9 @@ def _in_points(verdict: Verdict) -> Verdict:
 
 
 def _shortened(reason: str) -> str:
-    """The first of several reasons, which say more in the evidence below."""
-    first = reason.partition("; ")[0]
+    """The first of several reasons, which say more in the evidence below; of data that a part lacks, only if need be."""
+    reasons = reason.split("; ")
+    first = next((each for each in reasons if "needs " not in each and not each.startswith("used ")), reasons[0])
     return first if len(first) <= LONGEST_REASON else first[: first.rfind(" ", 0, LONGEST_REASON)] + " …"
 
 

@@ -73,3 +73,10 @@ def test_a_page_that_was_stored_before_its_reference_is_known(notebook):
     assert stands_in_short(page)
     recorded(notebook, "laptop", {**MEASURED, "unit": "points"})
     assert not stands_in_short(page)
+
+
+def test_of_several_reasons_data_that_a_part_lacks_come_last(notebook):
+    reason = "digits: needs digits; used cifar10, mnist; cifar10: still improving by 0.02"
+    recorded(notebook, "laptop", {"status": "not testable at this tier", "reason": reason})
+    told = in_short(notebook)
+    assert "still improving" in told and "needs digits" not in told
