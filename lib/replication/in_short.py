@@ -62,7 +62,7 @@ def _in_points(verdict: Verdict) -> Verdict:
 
 
 def _shortened(reason: str) -> str:
-    """The first of several reasons, which say more in the evidence below; of data that a part lacks, only if need be."""
+    """The first of several reasons, which say more in the evidence below; data that a part lacks come last."""
     reasons = reason.split("; ")
     first = next((each for each in reasons if "needs " not in each and not each.startswith("used ")), reasons[0])
     return first if len(first) <= LONGEST_REASON else first[: first.rfind(" ", 0, LONGEST_REASON)] + " …"
