@@ -38,6 +38,11 @@ def restored(trained: Trained, plan: Plan, dataset: str, setting: Setting, seed:
     return load_teacher(net, trained["weights"]).to(prepare(device).device)
 
 
+def by_name(student: Trained, supervised: Trained, without_noise: Trained, teacher: Trained) -> dict[str, Trained]:
+    """The four nets of a seed under the names that tables and plans have for them."""
+    return {"student": student, "supervised": supervised, "without noise": without_noise, "teacher": teacher}
+
+
 def asked(setting: Setting, seed: int, dataset: str, count: int) -> ImageSet:
     """The first test images, which are in a random order."""
     test = draw(setting, seed, dataset).test
@@ -76,7 +81,7 @@ def under_corruption(
         Name of a net -> "clean accuracy", "errors": corruption -> error for each severity, "shared errors": the same
         over the images that student and supervised net both classify right when clean, and their "shared" share.
     """
-    given = {"student": student, "supervised": supervised, "without noise": without_noise, "teacher": teacher}
+    given = by_name(student, supervised, without_noise, teacher)
     nets = {name: restored(own, plans[name], dataset, setting, seed, device) for name, own in given.items()}
     test = asked(setting, seed, dataset, corrupted_images)
     clean = {name: right(net, test.images, test.labels) for name, net in nets.items()}  # (N,) each
@@ -134,7 +139,7 @@ def under_perturbation(
 
     Args: as `under_corruption`; `sequence_images` test images, each in every sequence.
     """
-    given = {"student": student, "supervised": supervised, "without noise": without_noise, "teacher": teacher}
+    given = by_name(student, supervised, without_noise, teacher)
     nets = {name: restored(own, plans[name], dataset, setting, seed, device) for name, own in given.items()}
     test = asked(setting, seed, dataset, sequence_images)
     flips: dict[str, dict[str, float]] = {name: {} for name in nets}
