@@ -18,9 +18,14 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")
 
 def versions() -> dict[str, str]:
     """Python's version and those of the packages that decide numbers."""
-    installed = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions() if dist.metadata["Name"]}
-    packages = {name: importlib.metadata.version(name) for name in PACKAGES if name in installed}
-    return {"python": platform.python_version(), **packages}
+    return {"python": platform.python_version(), **{n: v for n in PACKAGES if (v := _installed(n)) is not None}}
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def hardware(device: str) -> dict[str, Any]:
