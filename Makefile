@@ -16,7 +16,7 @@ RUN := $(PYTHON) -m lib.replication
 # uv reads a local wheel folder from a variable of its own
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: env reproduce test test-elsewhere test-mutations test-quick check lab notebooks record bundle status bench clean
+.PHONY: env reproduce test test-elsewhere test-mutations test-faults test-quick check lab notebooks record bundle status bench clean
 
 env: $(READY)
 
@@ -52,8 +52,12 @@ test-elsewhere: env
 test-mutations: env
 	@$(PYTHON) -m tests.mutate
 
+# Kills, full disks, floods, other locales, an interrupted installation; the short part is in `make test`. Ten minutes.
+test-faults: env
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist load tests/faults
+
 test-quick: env check
-	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow" --ignore=tests/notebooks --ignore=tests/whole_run tests
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow" --ignore=tests/notebooks --ignore=tests/whole_run --ignore=tests/faults tests
 
 check: env
 	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --quiet --check lib tests && $(PYTHON) -m mypy --no-error-summary

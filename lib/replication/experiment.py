@@ -370,7 +370,7 @@ def _caption(tier: str, parameters: Parameters, seeds: int | None) -> str:
 def _noted(seeds: list[int], what: str, note: Path) -> Any:
     """Yield the seeds, leaving in `note` which one is being worked on, for the runner's progress line."""
     for position, seed in enumerate(seeds, start=1):
-        note.write_text(f"{what}, seed {position} of {len(seeds)}")
+        note.write_text(f"{what}, seed {position} of {len(seeds)}", encoding="utf-8")
         yield seed
 
 

@@ -24,7 +24,10 @@ from lib.roots import repository
 
 def _read_sources() -> dict[str, str]:
     root = repository()
-    return {path.relative_to(root).as_posix(): path.read_text() for path in sorted((root / "lib").rglob("*.py"))}
+    return {
+        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((root / "lib").rglob("*.py"))
+    }
 
 
 LOADERS = "lib/data/load.py"  # what lies behind it is told by the checksums of what it returns

@@ -87,7 +87,7 @@ def store_outputs(notebooks: list[Notebook]) -> None:
         result = read_result(result_path(notebook, "reduced"))
         if result is None:
             raise ValueError(f"{notebook.name} has no run at reduced; run `make notebooks` again")
-        executed = json.loads(result_path(notebook, "reduced").with_suffix(".ipynb").read_text())
+        executed = json.loads(result_path(notebook, "reduced").with_suffix(".ipynb").read_text(encoding="utf-8"))
         old = read_result(recorded_path(notebook, "reduced"))
         changes = changed_numbers(old, result)
         stored = with_outputs(notebook, executed, keep_pictures=old is not None and not changes)
@@ -114,7 +114,7 @@ def with_outputs(notebook: Notebook, executed: dict[str, Any], *, keep_pictures:
     With `keep_pictures`, a picture that was already stored stays as it is: its data did not change.
     """
     ran = [cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
-    book = json.loads(notebook.path.read_text())
+    book = json.loads(notebook.path.read_text(encoding="utf-8"))
     count = 0
     for cell, done in zip(book["cells"], ran, strict=True):
         cell["metadata"] = {name: value for name, value in cell["metadata"].items() if name in KEPT_METADATA}
