@@ -25,6 +25,7 @@ $(PYTHON):
 
 # One command for torch and everything else: torchvision installed later would pull another torch over it.
 $(READY): pyproject.toml constraints.txt | $(PYTHON)
+	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip >/dev/null
 	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv || true
 	@echo "installing into $(ENVIRONMENT)"
 	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) -e '.[test]' -c constraints.txt \

@@ -210,9 +210,8 @@ def _start(job: Job) -> bool:
 
 def papermill(job: Job, parameters: Parameters, output: Path) -> list[str]:
     """The command that executes a job's notebook with `parameters` into `output`."""
-    return [sys.executable, "-P", str(EXECUTE), _literal(job.notebook.path), _literal(output), "-k", "python3",
-            "-y", yaml.safe_dump(parameters), "--cwd", str(job.notebook.path.parent),
-            "--no-progress-bar", "--log-level", "ERROR"]  # fmt: skip
+    places = [_literal(job.notebook.path), _literal(output)]
+    return [sys.executable, "-P", str(EXECUTE), *places, yaml.safe_dump(parameters), str(job.notebook.path.parent)]
 
 
 def _literal(path: Path) -> str:
