@@ -169,8 +169,8 @@ def test_the_best_rate_is_chosen_seed_by_seed_on_the_pool():
 
 
 def test_reliability_pools_the_seeds():
-    one = {"confidence": [0.2, 0.9], "accuracy": [0.0, 1.0], "size": [1, 3]}
-    other = {"confidence": [0.4, 0.0], "accuracy": [1.0, 0.0], "size": [1, 0]}
+    one = {"confidence": [0.22, 0.92], "accuracy": [0.0, 1.0], "size": [1, 3]}
+    other = {"confidence": [0.28, 0.55, 1.0], "accuracy": [1.0, 0.5, 0.0], "size": [1, 2, 1]}
     pooled = derive.reliability({"net": [{"reliability": one}, {"reliability": other}]}, "net")
-    assert pooled["confidence"] == pytest.approx([0.3, 0.9]) and pooled["accuracy"] == pytest.approx([0.5, 1.0])
-    assert pooled["share"] == pytest.approx([0.4, 0.6])
+    assert pooled["confidence"] == pytest.approx([0.25, 0.55, 0.94])
+    assert pooled["accuracy"] == pytest.approx([0.5, 0.5, 0.75]) and pooled["share"] == pytest.approx([0.25, 0.25, 0.5])

@@ -38,7 +38,7 @@ def bad_day(tmp_path_factory):
     tiny.write_notebook(tree, 1, extra=f"print('x' * {2 * FILES_MAY_HAVE})")
     tiny.write_notebook(tree, 2, extra="import time\nwhile True: time.sleep(0.1)")
     tiny.write_notebook(tree, 3)
-    done = on_a_full_disk(tree, "run", "--limit", "0.5")
+    done = on_a_full_disk(tree, "run", "--limit", "1")
     half_written = files_left_half_written(tree)
     for number in (1, 2):
         tiny.write_notebook(tree, number)

@@ -77,18 +77,21 @@ def best_rate(nets: RunsOf, names: Sequence[str]) -> Runs:
 
 
 def reliability(nets: RunsOf, name: str) -> dict[str, list[float]]:
-    """The bins of a net's reliability diagram, all seeds pooled: confidence, accuracy, share of the answers."""
-    bins = [run["reliability"] for run in nets[name]]
-    sizes = [sum(column) for column in zip(*(b["size"] for b in bins), strict=True)]
-
-    def pooled(key: str) -> list[float]:
-        weighted = [[x * n for x, n in zip(b[key], b["size"], strict=True)] for b in bins]
-        return [sum(column) / max(1, size) for column, size in zip(zip(*weighted, strict=True), sizes, strict=True)]
-
-    kept = [place for place, size in enumerate(sizes) if size]
-    found = {"confidence": pooled("confidence"), "accuracy": pooled("accuracy"),
-             "share": [size / sum(sizes) for size in sizes]}  # fmt: skip
-    return {key: [values[place] for place in kept] for key, values in found.items()}
+    """A net's reliability diagram, all seeds pooled, tenth by tenth of the confidence: confidence, accuracy, share."""
+    sums = [[0.0, 0.0, 0.0] for _ in range(10)]
+    for run in nets[name]:
+        of = run["reliability"]
+        for confidence, accuracy, size in zip(of["confidence"], of["accuracy"], of["size"], strict=True):
+            tenth = sums[min(9, int(10 * confidence))]
+            for place, added in enumerate((confidence * size, accuracy * size, size)):
+                tenth[place] += added
+    kept = [tenth for tenth in sums if tenth[2]]
+    answers = sum(size for *_, size in kept)
+    return {
+        "confidence": [confidence / size for confidence, _, size in kept],
+        "accuracy": [accuracy / size for _, accuracy, size in kept],
+        "share": [size / answers for *_, size in kept],
+    }
 
 
 def derived(nets: RunsOf, ratios: dict[str, tuple[str, str]]) -> dict[str, list[float]]:
