@@ -173,7 +173,7 @@ def timed(name: str) -> bool:
 
 
 def listed(lines: list[str]) -> str:
-    """Indented lines, of each exhibit or quantity the first few: a figure of a new form changes thousands of numbers."""
+    """Indented lines, of each exhibit the first few: a figure of a new form changes thousands of numbers."""
     of: dict[str, list[str]] = {}
     for line in lines:
         of.setdefault(line.partition(", ")[0].partition("[")[0], []).append(f"  {line}\n")
