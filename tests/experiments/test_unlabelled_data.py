@@ -133,6 +133,7 @@ def nets():
     made = {name: runs(0.8, 0.9) for name in ("teacher", "teacher, three quarters", "three quarters", "supervised")}
     made |= {"all of the pool": runs(0.9, 0.92, chosen=1200.0), "one in 128": runs(0.8, 0.85, chosen=9.0)}
     made |= {"one in 16": runs(0.88, 0.91), "from the teacher": runs(0.9, 0.9), "fine-tuned": runs(0.7, 0.7)}
+    made["teacher, trained on"] = runs(0.86, 0.88)
     made |= {"XXS, 1 to 1": runs(0.9, 0.9), "XXS, 3 to 1": runs(0.91, 0.92)}
     return made | {"XS, 1 to 1": runs(0.9, 0.9, parameters=390.0), "XS, 3 to 1": runs(0.95, 0.95, parameters=390.0)}
 
@@ -147,6 +148,9 @@ def test_rules_find_what_they_compare(nets):
     assert found["gain from 1/128 to 1/16 of the pool/then no longer"] == pytest.approx([0.08, 0.06])
     assert found["gain from 1/16 to all of the pool/then no longer"] == pytest.approx([0.02, 0.01])
     assert found["accuracy with 1/16 of the pool/more helps"] == [0.88, 0.91]
+    assert found["accuracy with 1/16 of the pool/more than none"] == [0.88, 0.91]
+    assert found["supervised accuracy/more than none"] == [0.8, 0.9]
+    assert found["accuracy of the teacher trained on"] == [0.86, 0.88]
     judged = [claim.id for claim in paper.claims.values() if claim.notebook == 4]
     assert judged == ["C9", "C14", "C15", "C16"]
 
