@@ -1,5 +1,6 @@
 """Writes the site: which pages there are, what each is told, and which files go beside them."""
 
+import html
 import json
 import re
 import shutil
@@ -12,11 +13,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lib.replication import provenance
+from lib.replication.badges import tally
 from lib.replication.notebooks import Notebook
 from lib.replication.results import recorded_path
 from lib.replication.tables import cost
-from lib.replication.verdicts import DECIDED, REPRODUCED, UNDECIDED, Verdict, effects, expected_false_reproduced
-from lib.report import drawing, words
+from lib.replication.verdicts import Verdict, effects, expected_false_reproduced
+from lib.report import drawing, fonts, words
 from lib.report.article import anchor, article
 from lib.report.cells import judging_cell, measuring_cells, quantities
 from lib.report.facts import Claimed, Facts, Run
@@ -45,6 +47,7 @@ class Site:
         self.tree, self.folder = tree, folder
         self.facts = Facts(tree)
         self.commit = provenance.commit(tree)
+        self.in_formulas: set[str] = set()  # characters
         self.places = Places(tree, dict(self._pages()))
         loader = FileSystemLoader(HERE / "templates")
         self.templates = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=False)
@@ -68,6 +71,7 @@ class Site:
         self._texts()
         self._provenance()
         self._files()
+        (self.folder / "static" / "formulas.css").write_text(fonts.style(self.in_formulas))
 
     def _pages(self) -> Iterator[tuple[str, str]]:
         """File or folder of the repository -> its page."""
@@ -87,6 +91,8 @@ class Site:
         place = self.folder / page
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text, encoding="utf-8")
+        for formula in re.findall(r"<math.*?</math>", text, re.DOTALL):
+            self.in_formulas |= set(html.unescape(re.sub(r"<[^>]+>", "", formula)))
 
     def _html(self, markdown: str, source: str, page: str) -> Markup:
         """Markdown of the file `source` on `page`."""
@@ -104,7 +110,7 @@ class Site:
             "index.html", "index.html", "Every claim", wide=True, claims=claims, papers=self.facts.papers,
             opening=self._html(_opening((self.tree / "README.md").read_text()), "README.md", "index.html"),
             false_reproduced=expected_false_reproduced(c.claim for c in claims), filters=filters, columns=COLUMNS,
-            counts={name: _counts(self.facts.of(name)) for name in self.facts.papers}, glance=GLANCE,
+            tallies={name: _tally(self.facts.of(name)) for name in self.facts.papers}, glance=GLANCE,
             interval=_interval, number=_number,
         )  # fmt: skip
 
@@ -112,7 +118,7 @@ class Site:
         rules = self.places.of(f"papers/{c.folder}/paper.yaml")
         recorded = c.head.tier or next(iter(c.verdicts), None)
         self._render(
-            "claim.html", c.page, f"{c.folder} {c.claim.id}: {c.claim.name}", c=c, rule=words.rule_in_words(c.claim),
+            "claim.html", c.page, f"{c.folder} {c.claim.id}: {c.claim.name}", c=c, coloured=True, rule=words.rule_in_words(c.claim),
             named=any(part.name is not None for part in c.claim.parts), gates=words.gates(c.claim),
             comparison=lambda part: words.comparison(part, c.claim.rule_kind), needs=words.needs(c.claim),
             unverified=any(p.unverified for p in [c.claim.paper, *(part.paper for part in c.claim.parts)] if p),
@@ -254,11 +260,9 @@ def _section(text: str, heading: str) -> str:
     return found[0]
 
 
-def _counts(claims: list[Claimed]) -> dict[str, int]:
-    """How many claims a paper has, how many are judged on real data, and how many of them are reproduced."""
-    statuses = [c.head.verdict.status for c in claims if c.head.verdict]
-    judged = sum(status in (*DECIDED, UNDECIDED) for status in statuses)
-    return {"total": len(claims), "judged": judged, "reproduced": statuses.count(REPRODUCED)}
+def _tally(claims: list[Claimed]) -> str:
+    """What the badge says."""
+    return tally([c.head.verdict.status if c.head.verdict else None for c in claims])
 
 
 def _interval(c: Claimed) -> Markup:

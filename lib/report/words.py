@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lib.replication.claims import Claim, Gate, Part
+from lib.replication.claims import Claim, Part
 from lib.replication.verdicts import (
     NOT_REPRODUCED,
     NOT_TESTABLE,
@@ -42,16 +42,16 @@ def comparison(part: Part, rule: str | None) -> str:
 
 
 def gates(claim: Claim) -> list[str]:
-    """What must hold before the claim can be tested, in words."""
-    told = [_gate(gate) for gate in claim.gates]
-    told += [_gate(gate, part.name) for part in claim.parts for gate in part.gates]
-    return list(dict.fromkeys(told))
+    """What must hold before the claim can be tested, in words; what several parts ask for alike is said once."""
+    asked: dict[tuple[str, str, bool], list[str]] = {}
+    for part, gate in [("", gate) for gate in claim.gates] + [(p.name or "", g) for p in claim.parts for g in p.gates]:
+        asked.setdefault((gate.quantity, gate.bound, gate.plateau), []).append(part)
+    return [_gate(*gate, parts=list(filter(None, parts))) for gate, parts in asked.items()]
 
 
-def _gate(gate: Gate, part: str | None = None) -> str:
-    of = f" ({part})" if part else ""
-    why = ": the net must have come to a plateau" if gate.plateau else ""
-    return f"{gate.quantity}{of} is {gate.bound}{why}"
+def _gate(quantity: str, bound: str, plateau: bool, *, parts: list[str]) -> str:
+    of = f" ({', '.join(parts)})" if parts else ""
+    return f"{quantity}{of} is {bound}" + (": the net must have come to a plateau" if plateau else "")
 
 
 def needs(claim: Claim) -> list[str]:
