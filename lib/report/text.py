@@ -21,6 +21,8 @@ CODE_OR_MATHS = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 HELD = re.compile(r"(?:<p>)?formula(\d+)held(?:</p>)?")
+FORMATTER = HtmlFormatter(nowrap=True, style="xcode")
+PLAIN = re.compile(r'<span class="(?:w|n|p|o)">([^<]*)</span>')  # as black as the text around them: half of a page
 OUTSIDE = ("http://", "https://", "mailto:")
 AS_THEY_ARE = {".svg", ".png"}  # files that a browser shows; others get `.txt`, which it shows, too
 
@@ -102,13 +104,13 @@ def code(source: str, language: str = "python") -> str:
         lexer = get_lexer_by_name(language)
     except ClassNotFound:
         lexer = get_lexer_by_name("text")
-    inner = highlight(source.rstrip(), lexer, HtmlFormatter(nowrap=True))
+    inner = PLAIN.sub(r"\1", highlight(source.rstrip(), lexer, FORMATTER))
     return f'<pre class="code" tabindex="0"><code>{inner.rstrip()}</code></pre>'
 
 
 def colours() -> str:
     """The style sheet of the colours; dark enough on white to be read by everybody."""
-    return str(HtmlFormatter(style="xcode").get_style_defs(".code"))
+    return str(FORMATTER.get_style_defs(".code"))
 
 
 def slug(heading: str) -> str:
