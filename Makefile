@@ -97,6 +97,6 @@ bench: benchmarks/.venv/.installed
 
 # Runs and artefacts; downloaded data sets stay. The environment goes only if it is our own.
 clean:
-	rm -rf data/runs data/artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf data/runs data/artefacts data/report .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	-git worktree prune
 	$(if $(or $(VIRTUAL_ENV),$(CONDA_PREFIX)),,rm -rf .venv)

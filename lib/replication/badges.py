@@ -8,7 +8,7 @@ from lib.replication.verdicts import DECIDED, REPRODUCED, SHOWN, UNDECIDED
 
 LABEL = "claims"
 LEFT, RIGHT = "#444444", "#0b5f94"  # white on either is read by everybody
-LETTER, ROOM, HEIGHT = 6.4, 7, 20  # pixels
+LETTER, ROOM, HEIGHT = 6.0, 7, 20  # pixels
 
 
 def tally(statuses: Collection[str | None]) -> str:

@@ -75,7 +75,9 @@ def _output(output: dict[str, Any], prose: Callable[[str], str], title: str, sav
         return f'<pre class="stream" tabindex="0">{html.escape("".join(output["text"]))}</pre>'
     data = {kind: "".join(content) for kind, content in output.get("data", {}).items()}
     if "image/png" in data:
-        return picture(base64.b64decode(data["image/png"]), f"{title}; {data.get('text/plain', '')}".strip("; "), save, name)
+        alt = f"{title}; {data.get('text/plain', '')}".strip("; ")
+        shown = picture(base64.b64decode(data["image/png"]), alt, save, name)
+        return f'<div class="picture" tabindex="0" role="region" aria-label="figure">{shown}</div>'
     if "text/markdown" in data:
         return prose(data["text/markdown"])
     return f'<pre class="stream" tabindex="0">{html.escape(data.get("text/plain", ""))}</pre>'

@@ -37,7 +37,7 @@ def film(exhibit: Mapping[str, Sequence[Any]]) -> Film | None:
 
 
 def strip(tiles: Sequence[tuple[str, str]]) -> bytes:
-    """PNG of pictures side by side, each given as `CxHxW` and hexadecimal bytes, as `lib.replication.rows.tile` writes."""
+    """PNG of pictures side by side, each given as `CxHxW` and hexadecimal bytes, as `rows.tile` writes."""
     from PIL import Image
 
     pictures = [_picture(shape, pixels) for shape, pixels in tiles]

@@ -118,7 +118,8 @@ class Site:
         rules = self.places.of(f"papers/{c.folder}/paper.yaml")
         recorded = c.head.tier or next(iter(c.verdicts), None)
         self._render(
-            "claim.html", c.page, f"{c.folder} {c.claim.id}: {c.claim.name}", c=c, coloured=True, rule=words.rule_in_words(c.claim),
+            "claim.html", c.page, f"{c.folder} {c.claim.id}: {c.claim.name}", c=c, coloured=True,
+            rule=words.rule_in_words(c.claim),
             named=any(part.name is not None for part in c.claim.parts), gates=words.gates(c.claim),
             comparison=lambda part: words.comparison(part, c.claim.rule_kind), needs=words.needs(c.claim),
             unverified=any(p.unverified for p in [c.claim.paper, *(part.paper for part in c.claim.parts)] if p),

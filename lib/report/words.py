@@ -66,9 +66,7 @@ def what_would_change(claimed: Claimed) -> list[str]:
     if verdict is None:
         return list(_not_yet(claimed))
     told = list(_of_status(claimed.claim, verdict))
-    told += [
-        f"At {tier} the run leaves it undecided; {other.reason}." for tier, other in claimed.head.beside.items()
-    ]
+    told += [f"At {tier} the run leaves it undecided; {other.reason}." for tier, other in claimed.head.beside.items()]
     return [*told, "A recorded run of a larger tier that decides takes the place of this one."]
 
 
@@ -106,7 +104,8 @@ def _of_identity(verdict: Verdict) -> Iterator[str]:
     for row in verdict.parts:
         what = row.name.partition("/")[2]
         if row.mean is not None and row.margin:
-            yield f"The largest error of {what} would have to {_across(row.mean, row.margin)} its tolerance {row.margin:g}."
+            told = _across(row.mean, row.margin)
+            yield f"The largest error of {what} would have to {told} its tolerance {row.margin:g}."
 
 
 def _across(error: float, tolerance: float) -> str:

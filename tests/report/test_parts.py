@@ -21,8 +21,8 @@ from lib.roots import repository
 def claim(rule="direction", **changes) -> Claim:
     part = Part(name=None, compared=("ours", "theirs"), sign=1, margin=0.1, unit="fraction", paper=None)
     told = {
-        "id": "C1", "name": "ours is better", "statement": "Ours is better", "kind": rule, "rule_kind": rule, "notebook": 1,
-        "paper": None, "parts": (part,), "tolerances": {}, "controls": (), "gates": (), "needs": (),
+        "id": "C1", "name": "ours is better", "statement": "Ours is better", "kind": rule, "rule_kind": rule,
+        "notebook": 1, "paper": None, "parts": (part,), "tolerances": {}, "controls": (), "gates": (), "needs": (),
     }  # fmt: skip
     return Claim(**{**told, **changes})
 
@@ -88,7 +88,9 @@ def test_a_strip_has_a_dot_for_each_seed_where_its_value_lies():
     assert places[2] - places[1] == pytest.approx(places[1] - places[0], abs=0.02) and 0 < places[0] < places[2] < 100
 
 
-@pytest.mark.parametrize("tex", [r"\arg\max_y p(y \mid x)", r"\underbrace{\log \sum_y e^{f}}_{\mathrm{LSE}\,f}", r"\tfrac1M"])
+@pytest.mark.parametrize(
+    "tex", [r"\arg\max_y p(y \mid x)", r"\underbrace{\log \sum_y e^{f}}_{\mathrm{LSE}\,f}", r"\tfrac1M"]
+)
 def test_a_formula_is_well_formed_and_has_no_command_left(tex):
     made = to_mathml(tex, block=True)
     assert ET.fromstring(made.replace("&nbsp;", " ")).get("display") == "block" and "\\" not in made
@@ -125,13 +127,17 @@ def test_links_lead_into_the_site_and_files_come_along(places):
 
 
 def test_dollars_in_code_are_no_formulas_and_formulas_in_tables_are(places):
-    text = html_of("`$HOME` and $x$\n\n```bash\necho $A $B\n```\n\n| a |\n| --- |\n| $|x|$ |\n\n$$y = 1$$\n\nend", places)
+    text = html_of(
+        "`$HOME` and $x$\n\n```bash\necho $A $B\n```\n\n| a |\n| --- |\n| $|x|$ |\n\n$$y = 1$$\n\nend", places
+    )
     assert "<code>$HOME</code>" in text and text.count("<math") == 3 and text.count('class="formula"') == 1
     assert "$A" in text and "held" not in text and '<div class="scroll"' in text
 
 
 def test_markdown_within_details_is_rendered(places):
-    text = html_of("<details>\n<summary>more</summary>\n\n| a | b |\n| --- | --- |\n| 1 | **2** |\n\n</details>", places)
+    text = html_of(
+        "<details>\n<summary>more</summary>\n\n| a | b |\n| --- | --- |\n| 1 | **2** |\n\n</details>", places
+    )
     assert "<strong>2</strong>" in text and "</details>" in text and "|" not in text
 
 
@@ -171,7 +177,7 @@ def test_a_badge_counts_what_is_judged_on_real_data():
     statuses = ["reproduced", "reproduced", "reversed", "undecided", "not testable at this tier", "shown", ""]
     assert badges.tally(statuses) == "4 of 7 judged, 2 reproduced"
     root = ET.fromstring(badges.badge(badges.tally(statuses)))
-    assert "claims: 4 of 7 judged, 2 reproduced" == root.get("aria-label")
+    assert root.get("aria-label") == "claims: 4 of 7 judged, 2 reproduced"
     boxes = [float(e.get("width", 0)) for e in root.iter("{http://www.w3.org/2000/svg}rect")]
     texts = [float(e.get("textLength", 0)) for e in root.iter("{http://www.w3.org/2000/svg}text")]
     assert sum(boxes) == float(root.get("width", 0)) and all(t < b for t, b in zip(texts, boxes, strict=True))

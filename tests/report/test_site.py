@@ -66,7 +66,9 @@ def test_a_page_says_of_a_claim_what_the_record_says(site, facts):
     quantity = claimed.claim.parts[0].compared[0]
     assert all(f"<td>{value:.6g}</td>" in text for value in result["values"][quantity])
     assert 'class="verdict reversed"' in text and "upper bound would have to rise from" in text
-    assert len(re.findall(r"<title>seed 0: ", text)) == 2 * len(claimed.verdicts), "the claim and its control, each tier"
+    assert len(re.findall(r"<title>seed 0: ", text)) == 2 * len(claimed.verdicts), (
+        "the claim and its control, each tier"
+    )
     assert f"line {claimed_line(claimed)}." in text
 
 
@@ -99,8 +101,16 @@ def test_stored_pictures_become_a_film_and_are_all_there(site):
 
 
 PLANTED = {
-    "a script from elsewhere": ("</body>", '<script src="https://cdn.example/x.js"></script></body>', "loads https://cdn"),
-    "a style sheet from elsewhere": ("</head>", '<link rel="stylesheet" href="//cdn.example/x.css"></head>', "loads //cdn"),
+    "a script from elsewhere": (
+        "</body>",
+        '<script src="https://cdn.example/x.js"></script></body>',
+        "loads https://cdn",
+    ),
+    "a style sheet from elsewhere": (
+        "</head>",
+        '<link rel="stylesheet" href="//cdn.example/x.css"></head>',
+        "loads //cdn",
+    ),
     "a picture that is not there": ("</body>", '<img src="none.png" alt=""></body>', "loads none.png, which is not"),
     "a link to nowhere": ("</body>", '<a href="none.html">x</a></body>', "links to none.html, which is not there"),
     "a link to no cell": ("</body>", '<a href="#cell-999">x</a></body>', "no such anchor"),

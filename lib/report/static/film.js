@@ -19,5 +19,6 @@ document.querySelectorAll(".film").forEach(function (film, number) {
   }
   slider.addEventListener("input", show);
   film.prepend(label, slider);
+  film.classList.add("moves");
   show();
 });
