@@ -38,6 +38,7 @@ def test_effects_are_what_the_verdict_was_made_of():
     found = effects(controlled, values, set())
     assert found["C1"] == pytest.approx([4, 3, 2]) and found["C1 control stronger"] == pytest.approx([1, 0, -1])
     verdict = judge(controlled, values, set())
+    assert verdict.mean is not None and verdict.margin
     assert sum(found["C1"]) / 3 == pytest.approx(verdict.mean / verdict.margin)
     assert effects(claim(needs=("cifar10",)), values, {"digits"}) == {}
 
@@ -146,7 +147,7 @@ def test_a_film_has_a_frame_for_each_value_with_all_its_pictures():
 
     from PIL import Image
 
-    exhibit = {"step": [0, 0, 5, 5], "shape": ["1x1x2"] * 4, "pixels": ["00ff", "ff00", "0000", "ffff"]}
+    exhibit: dict[str, list] = {"step": [0, 0, 5, 5], "shape": ["1x1x2"] * 4, "pixels": ["00ff", "ff00", "0000", "ffff"]}
     found = film(exhibit)
     assert found is not None and found.over == "step" and list(found.frames) == ["0", "5"]
     frame = Image.open(BytesIO(found.frames["0"])).convert("L")

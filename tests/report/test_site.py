@@ -61,6 +61,7 @@ def test_a_page_says_of_a_claim_what_the_record_says(site, facts):
     claimed = next(c for c in facts.claims if (c.folder, c.claim.id) == ("JEM", "C13"))
     text = re.sub(r"\s+", " ", (site / claimed.page).read_text())
     result = read_result(recorded_path(claimed.notebook, "laptop"))
+    assert result is not None
     verdict = Verdict.from_dict(result["claims"]["C13"]["verdict"])
     assert claimed.claim.statement in text and verdict.number() in text and "no number" in text
     quantity = claimed.claim.parts[0].compared[0]
