@@ -90,9 +90,12 @@ def test_formulas_are_drawn_in_their_font(tab, site, width):
     heights = tab.value("Array.from(document.querySelectorAll('math[display=block] mfrac'), "
                         "f => f.getBoundingClientRect().height)")  # fmt: skip
     assert min(heights) > 25, "a fraction is two lines tall"
-    brace = tab.value("Math.max(...Array.from(document.querySelectorAll('munder > munder > mo'), "
-                      "o => o.getBoundingClientRect().width))")  # fmt: skip
-    assert brace > 60, "a brace is as wide as what it holds"
+    tallest = "Math.max(...Array.from(document.querySelectorAll('math[display=block] mo'))" + (
+        ".filter(o => o.textContent === '∫').map(o => o.getBoundingClientRect().height))"
+    )
+    assert tab.value(tallest) > 32, "an integral on a line of its own is a tall one, which only a font for formulas has"
+    tab.value("document.querySelector('link[href$=\"formulas.css\"]').disabled = true")
+    assert tab.value(tallest) < 32, "without the font it is none, or this test says nothing"
 
 
 @pytest.mark.parametrize("width", WIDTHS)

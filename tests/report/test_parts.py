@@ -147,7 +147,11 @@ def test_a_film_has_a_frame_for_each_value_with_all_its_pictures():
 
     from PIL import Image
 
-    exhibit: dict[str, list] = {"step": [0, 0, 5, 5], "shape": ["1x1x2"] * 4, "pixels": ["00ff", "ff00", "0000", "ffff"]}
+    exhibit: dict[str, list] = {
+        "step": [0, 0, 5, 5],
+        "shape": ["1x1x2"] * 4,
+        "pixels": ["00ff", "ff00", "0000", "ffff"],
+    }
     found = film(exhibit)
     assert found is not None and found.over == "step" and list(found.frames) == ["0", "5"]
     frame = Image.open(BytesIO(found.frames["0"])).convert("L")
