@@ -16,7 +16,7 @@ RUN := $(PYTHON) -m lib.replication
 # uv reads a local wheel folder from a variable of its own
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: env reproduce test test-elsewhere test-mutations test-quick test-report check lab notebooks record report bundle status bench clean
+.PHONY: env reproduce test test-elsewhere test-mutations test-faults test-quick test-report check lab notebooks record report bundle status bench clean
 
 env: $(READY)
 
@@ -25,6 +25,7 @@ $(PYTHON):
 
 # One command for torch and everything else: torchvision installed later would pull another torch over it.
 $(READY): pyproject.toml constraints.txt | $(PYTHON)
+	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip --version >/dev/null 2>&1 || $(PYTHON) -m ensurepip >/dev/null
 	@$(PYTHON) -m uv --version >/dev/null 2>&1 || $(PYTHON) -m pip install --quiet uv || true
 	@echo "installing into $(ENVIRONMENT)"
 	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) -e '.[test]' -c constraints.txt \
@@ -56,8 +57,12 @@ test-mutations: env
 test-report: env
 	@$(PYTHON) -m pytest -q tests/report/browser.py
 
+# Kills, full disks, floods, other locales, an interrupted installation; the short part is in `make test`. Ten minutes.
+test-faults: env
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist load tests/faults
+
 test-quick: env check
-	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow" --ignore=tests/notebooks --ignore=tests/whole_run tests
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow" --ignore=tests/notebooks --ignore=tests/whole_run --ignore=tests/faults tests
 
 check: env
 	@$(PYTHON) -m ruff check --quiet . && $(PYTHON) -m ruff format --quiet --check lib tests && $(PYTHON) -m mypy --no-error-summary

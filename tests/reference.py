@@ -5,8 +5,8 @@ every number agrees to 1e-9 and every verdict is the same. Elsewhere training ta
 may only turn a check red that chance cannot:
 
 - what no training touches agrees to 1e-9;
-- what a claim is judged by passes a two-sample t-test over seeds, whose false alarms sum to 1e-4 over the whole suite;
-  at three seeds that sees a net that is wrong altogether, and no less;
+- what a claim is judged by passes a two-sample t-test over seeds, whose false alarms sum to 1e-2 over the whole suite;
+  three seeds must lie 19 spreads apart for that: a net that is wrong altogether is seen, and no less;
 - all else, figures and side tables, is there and finite.
 """
 
@@ -21,7 +21,7 @@ from lib.replication import provenance
 from lib.replication.record import numbers, timed
 from lib.replication.results import Result
 
-FALSE_ALARMS = 1e-4  # of the whole suite, on a machine whose numbers are as good as the reference's
+FALSE_ALARMS = 1e-2  # of the whole suite, on a machine whose numbers are as good as the reference's
 SUITE = 500  # judged quantities of 25 notebooks, rounded up
 LEAST_SPREAD = 0.01  # of a quantity over seeds, relative beyond 1: a few test images, where all seeds agree by luck
 

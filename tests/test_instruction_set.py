@@ -74,6 +74,7 @@ def test_chance_explains_what_it_may_and_a_wrong_net_it_does_not():
     assert chance_explains(seeds, seeds)
     assert chance_explains(seeds, [0.90, 0.83, 0.81, 0.85, 0.80])
     assert not chance_explains(seeds, [0.10, 0.12, 0.09, 0.11, 0.10])
+    assert not chance_explains([0.89, 0.82, 0.81], [0.10, 0.10, 0.10])  # three seeds, as most notebooks have
     assert not chance_explains([1.0] * 3, [0.1] * 3) and chance_explains([1.0] * 3, [1.0, 0.998, 1.0])
     assert not chance_explains(seeds, [float("nan")] * 5) and not chance_explains(seeds, seeds[:4])
 

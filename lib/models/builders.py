@@ -7,6 +7,7 @@
 The call is noted while the net is built, not written down a second time, so that it cannot say something else.
 """
 
+import cProfile
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -72,7 +73,10 @@ def noted_calls() -> Iterator[Made]:
     try:
         yield made
     finally:
-        sys.setprofile(before)
+        if isinstance(before, cProfile.Profile):  # under %prun: not a function that setprofile could call
+            before.enable()
+        else:
+            sys.setprofile(before)
 
 
 def call_of(net: nn.Module, made: Made) -> Call:

@@ -124,4 +124,4 @@ def _results(tier: str) -> list[tuple[str, Path]]:
 
 def _nets_in(result: Path) -> dict[str, Any] | None:
     """What a result says of the nets it keeps; None of one that keeps none."""
-    return json.loads(result.read_text()).get("nets")
+    return json.loads(result.read_text(encoding="utf-8")).get("nets")

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-RANGE = (-8.0, 4.0)  # deviations of the test images' scores; what lies outside is put at the border
 SHIFTS = {"JEM": -0.15}  # of a net about the height of its set; others stand below
 
 
@@ -43,25 +42,24 @@ def sets(frame: "pd.DataFrame", axes: "Axes") -> None:
 def histograms(frame: "pd.DataFrame", axes: "Axes") -> None:
     """Scores of the test images (filled) and of other sets (lines) in units of the former's spread, one score a row.
 
-    Columns: score, role, set, value.
+    Columns: score, role, set, edge (the left one of a column), count.
     """
-    import numpy as np
     import seaborn as sns
 
     scores = list(frame["score"].unique())
-    edges = np.linspace(*RANGE, 61)
     colours = dict(zip(frame["set"].unique(), sns.color_palette("colorblind", 12), strict=False))
     for floor, score in enumerate(reversed(scores)):
         for (role, name), lines in frame[frame["score"] == score].groupby(["role", "set"], sort=False):
-            counts, _ = np.histogram(lines["value"].clip(*RANGE), edges)
-            heights = floor + 0.85 * counts / max(1, counts.max())
+            heights = floor + 0.85 * lines["count"] / max(1, lines["count"].max())
             label = str(name) if floor == 0 else None
             if role == "in":
-                axes.fill_between(edges[:-1], floor, heights, step="post", color="0.7", label=label)
+                axes.fill_between(lines["edge"], floor, heights, step="post", color="0.7", label=label)
             else:
-                axes.step(edges[:-1], heights, where="post", color=colours[name], lw=1.1, label=label)
+                axes.step(lines["edge"], heights, where="post", color=colours[name], lw=1.1, label=label)
     axes.set_yticks([floor + 0.4 for floor in range(len(scores))], list(reversed(scores)), fontsize=8)
-    axes.set(xlabel="score, deviations from the mean of the test images", xlim=RANGE)
+    width = frame["edge"].drop_duplicates().diff().median()
+    axes.set(xlabel="score, deviations from the mean of the test images",
+             xlim=(frame["edge"].min(), frame["edge"].max() + width))  # fmt: skip
     axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.26))
 
 

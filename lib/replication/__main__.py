@@ -32,9 +32,22 @@ def main(arguments: list[str] | None = None) -> int:
     except (ParameterError, ValueError) as fault:
         print(f"error: {fault}", file=sys.stderr)
         return 2
+    except OSError as fault:
+        print(f"error: {_of_the_system(fault)}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("\ninterrupted; run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def _of_the_system(fault: OSError) -> str:
+    """What the system refused, and what to do where it was about the folder of outputs."""
+    told = f"{fault.filename or 'a file'}: {fault.strerror or fault}"
+    if fault.filename and Path(fault.filename).absolute().is_relative_to(output_root().absolute()):
+        told += (
+            f"\nthe outputs go to {output_root()}; free some space there, or set REPLICATION_OUTPUT to another folder"
+        )
+    return f"{told}; what is finished is kept, and the same command goes on from there"
 
 
 def _count(text: str) -> int:
@@ -75,6 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             sub.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="overrides")
             sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
+            words = "for one notebook, which fails then; by default 30 at reduced, half a day at laptop"
+            sub.add_argument("--limit", type=_minutes, default=None, metavar="MINUTES", help=words)
             words = "a pilot: seeds from this one on, 100 say, in place of 0, 1, ...; it cannot be recorded"
             sub.add_argument("--first-seed", type=_seed, default=0, help=words)
             sub.add_argument("--spread", action="store_true", help=SPREAD)
@@ -116,7 +131,7 @@ def _add_bundle(commands: Any) -> None:
 def _add_day(commands: Any) -> None:
     words = f"the order of the day ({day.ORDER.name}): first readings, then notebooks until the minutes are up"
     sub = commands.add_parser("day", help=words, description=words)
-    sub.set_defaults(command=_day, overrides=[], dry=False, first_seed=0)
+    sub.set_defaults(command=_day, overrides=[], dry=False, first_seed=0, limit=None)
     sub.add_argument("which", nargs="*", metavar="PAPER[/N]", help="instead of the order's notebooks")
     sub.add_argument("--tier", default=None, choices=TIERS, help="instead of the order's")
     sub.add_argument("--jobs", type=_count, default=None, help="notebooks at a time; one for each GPU by default")
@@ -142,7 +157,8 @@ def _run(options: argparse.Namespace) -> int:
         ends = time.monotonic() + 60 * options.minutes
         if options.spread:
             spread.build_ahead(jobs, options.jobs or os.cpu_count() or 2, seconds=ends - time.monotonic(), gpus=there)
-        outcome = runner.run(jobs, workers, seconds=ends - time.monotonic(), gpus=there)
+        limit = None if options.limit is None else 60 * options.limit
+        outcome = runner.run(jobs, workers, seconds=ends - time.monotonic(), limit=limit, gpus=there)
         print(report.scoreboard(jobs))
     report_left(outcome.left)
     return report_failures(outcome.failed) or (TIME_UP if outcome.left else 0)

@@ -85,12 +85,12 @@ class Artefact:
         started = clock()
         value = self.build(**inputs)
         provenance = {"seconds": clock() - started, "key": self.key, "build": self.build.__qualname__}
-        write_atomically(self.path, pack(value, provenance))
-        # Under the lock: the checkpoint, and what a killed builder left half written.
-        for leftover in [
-            *checkpoint.parent.glob(f"*{checkpoint.name}*"),
-            *self.path.parent.glob(f".{self.path.name}.*"),
-        ]:
+        try:
+            write_atomically(self.path, pack(value, provenance))
+        finally:  # under the lock: what a killed builder left half written, or this one where the disk is full
+            for part in self.path.parent.glob(f".{self.path.name}.*"):
+                part.unlink()
+        for leftover in checkpoint.parent.glob(f"*{checkpoint.name}*"):
             leftover.unlink()
 
     def _read(self) -> tuple[Any, float] | None:

@@ -18,7 +18,7 @@ def read_order(path: Path = ORDER) -> dict[str, Any]:
     Raises:
         ValueError: an entry is missing or unknown; says which are needed.
     """
-    order = read_yaml(path.read_text(), str(path))
+    order = read_yaml(path.read_text(encoding="utf-8"), str(path))
     needed = {"minutes", "first", "tier", "notebooks"}
     if not isinstance(order, dict) or set(order) != needed:
         raise ValueError(f"{path} must hold exactly {', '.join(sorted(needed))}")
@@ -44,5 +44,5 @@ def do_first(steps: dict[str, dict[str, Any]], ends: float) -> None:
                 said = "done" if done.returncode == 0 else f"FAILED with exit code {done.returncode}"
             except subprocess.TimeoutExpired:
                 said = f"not finished within {seconds:.0f} s"
-        last = "\n".join(f"  {line}" for line in log.read_text(errors="replace").splitlines()[-12:])
+        last = "\n".join(f"  {line}" for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:])
         print(f"{name}: {said} after {time.monotonic() - started:.0f} s\n{last}", flush=True)

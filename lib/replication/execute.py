@@ -1,4 +1,8 @@
-"""Papermill's command line, without an optional import that costs more than running a small notebook does."""
+"""Papermill on one notebook: python execute.py NOTEBOOK OUTPUT PARAMETERS_AS_YAML FOLDER.
+
+As a script, so that the process imports papermill and nothing of ours. Papermill's own command line has no option for
+the wait below, after which it gives up a notebook of hours because the machine was busy for four seconds.
+"""
 
 import sys
 
@@ -6,7 +10,14 @@ import sys
 # CPU-seconds to build at import; no notebook needs it. None makes its import fail, as if it were not there.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
-from papermill.cli import papermill  # noqa: E402
+import yaml  # noqa: E402
+from papermill import execute_notebook  # noqa: E402
+
+IOPUB_SECONDS = 300  # from the end of a cell until all that it printed has come
 
 if __name__ == "__main__":
-    papermill()
+    notebook, output, parameters, folder = sys.argv[1:]
+    execute_notebook(
+        notebook, output, yaml.safe_load(parameters), kernel_name="python3", cwd=folder, progress_bar=False,
+        iopub_timeout=IOPUB_SECONDS,
+    )  # fmt: skip

@@ -212,7 +212,7 @@ class Experiment:
             panels[f"recorded: {there}"] = pd.DataFrame(kept["exhibits"][exhibit])
         title = self.paper.exhibits[exhibit].title
         plots.side_by_side({**panels, f"this run: {here}" if panels else here: frame}, draw, title)
-        if RESULT_VARIABLE in os.environ:
+        if RESULT_VARIABLE in os.environ and self.tier not in ("reduced", "custom"):  # a record takes it from there
             folder = Path(os.environ[RESULT_VARIABLE]).parent / "figures"
             plots.save_svg(folder / f"{exhibit}.svg", here, draw, frame)
 
@@ -370,7 +370,7 @@ def _caption(tier: str, parameters: Parameters, seeds: int | None) -> str:
 def _noted(seeds: list[int], what: str, note: Path) -> Any:
     """Yield the seeds, leaving in `note` which one is being worked on, for the runner's progress line."""
     for position, seed in enumerate(seeds, start=1):
-        note.write_text(f"{what}, seed {position} of {len(seeds)}")
+        note.write_text(f"{what}, seed {position} of {len(seeds)}", encoding="utf-8")
         yield seed
 
 

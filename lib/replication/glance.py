@@ -54,7 +54,7 @@ def is_stale(tree: Path) -> bool:
     """Whether the picture shows other results than the recorded ones."""
     rows = glance_rows(tree)
     there = picture(tree).exists()
-    return there != bool(rows) or (there and picture_key(rows) not in picture(tree).read_text())
+    return there != bool(rows) or (there and picture_key(rows) not in picture(tree).read_text(encoding="utf-8"))
 
 
 def write_picture(tree: Path) -> None:

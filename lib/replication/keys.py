@@ -24,7 +24,10 @@ from lib.roots import repository
 
 def _read_sources() -> dict[str, str]:
     root = repository()
-    return {path.relative_to(root).as_posix(): path.read_text() for path in sorted((root / "lib").rglob("*.py"))}
+    return {
+        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted((root / "lib").rglob("*.py"))
+    }
 
 
 LOADERS = "lib/data/load.py"  # what lies behind it is told by the checksums of what it returns
@@ -39,6 +42,7 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
 
 
+@functools.cache
 def meaning(source: str) -> str:
     """Hash of a module's syntax tree without docstrings; comments and layout are not part of a tree."""
     tree = ast.parse(source)
@@ -56,19 +60,24 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
             return body
 
 
-def _imported_files(source: str, sources: dict[str, str]) -> Iterator[str]:
-    """The files of `lib` that a module imports, anywhere in it."""
+@functools.cache
+def _imported_modules(source: str) -> list[str]:
+    """What a module may import, anywhere in it: modules, and names that may be modules."""
+    found: list[str] = []
     for node in ast.walk(ast.parse(source)):
         match node:
             case ast.Import(names=names):
-                modules = [alias.name for alias in names]
+                found += [alias.name for alias in names]
             case ast.ImportFrom(module=str(module), names=names, level=0):
-                modules = [module, *(f"{module}.{alias.name}" for alias in names)]
-            case _:
-                continue
-        for module in modules:
-            path = module.replace(".", "/")
-            yield from (name for name in (f"{path}.py", f"{path}/__init__.py") if name in sources)
+                found += [module, *(f"{module}.{alias.name}" for alias in names)]
+    return found
+
+
+def _imported_files(source: str, sources: dict[str, str]) -> Iterator[str]:
+    """The files of `lib` that a module imports, anywhere in it."""
+    for module in _imported_modules(source):
+        path = module.replace(".", "/")
+        yield from (name for name in (f"{path}.py", f"{path}/__init__.py") if name in sources)
 
 
 def reached_files(start: str, sources: dict[str, str]) -> list[str]:

@@ -42,7 +42,7 @@ class Notebook:
     def cells(self) -> list[dict[str, Any]]:
         """The cells as stored."""
         try:
-            return json.loads(self.path.read_text())["cells"]
+            return json.loads(self.path.read_text(encoding="utf-8"))["cells"]
         except (json.JSONDecodeError, KeyError) as fault:
             raise ValueError(f"{self.path} is not a notebook ({fault}); restore it with git checkout") from fault
 

@@ -18,9 +18,14 @@ PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn")
 
 def versions() -> dict[str, str]:
     """Python's version and those of the packages that decide numbers."""
-    installed = {dist.metadata["Name"].lower() for dist in importlib.metadata.distributions() if dist.metadata["Name"]}
-    packages = {name: importlib.metadata.version(name) for name in PACKAGES if name in installed}
-    return {"python": platform.python_version(), **packages}
+    return {"python": platform.python_version(), **{n: v for n in PACKAGES if (v := _installed(n)) is not None}}
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
 
 
 def hardware(device: str) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def data_checksum(name: str) -> str:
 
 def _cpu_model() -> str:
     info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding="utf-8").splitlines() if info.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.processor() or platform.machine()
 
@@ -79,4 +84,4 @@ def commit(tree: Path) -> str | None:
 def bundled(tree: Path) -> dict[str, Any] | None:
     """What an unpacked bundle says of itself: its `commit`, and the sha256 of each of its `files`; None elsewhere."""
     path = tree / BUNDLE_FILE
-    return json.loads(path.read_text()) if path.exists() else None
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None

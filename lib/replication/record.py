@@ -21,6 +21,7 @@ from lib.replication.results import (
 from lib.roots import repository
 
 KEPT_METADATA = {"tags"}
+SHOWN_CHANGES = 12  # of one exhibit or quantity; with `git diff` all can be read
 
 
 def record(notebooks: list[Notebook], tier: str) -> None:
@@ -45,7 +46,7 @@ def record(notebooks: list[Notebook], tier: str) -> None:
     for (notebook, result), nets in zip(runs, weights, strict=True):
         old = read_result(recorded_path(notebook, tier))
         print(f"{notebook.name}: recorded at {tier}, commit {result['commit'][:12]}")
-        print("".join(f"  {line}\n" for line in changed_numbers(old, result) if old), end="")
+        print(listed(changed_numbers(old, result) if old else []), end="")
         _write_nets(nets_path(recorded_path(notebook, tier)), nets)
         write_result(recorded_path(notebook, tier), result)
         largest = largest_recorded(notebook)
@@ -61,7 +62,7 @@ def compare(notebooks: list[Notebook]) -> int:
         assert result is not None
         lines = changed_numbers(read_result(recorded_path(notebook, "reduced")), result)
         print(f"{notebook.name}: {len(lines)} of {len(numbers(result))} numbers differ from the reference")
-        print("".join(f"  {line}\n" for line in lines), end="")
+        print(listed(lines), end="")
         differ += bool(lines)
     return int(differ > 0)
 
@@ -87,13 +88,13 @@ def store_outputs(notebooks: list[Notebook]) -> None:
         result = read_result(result_path(notebook, "reduced"))
         if result is None:
             raise ValueError(f"{notebook.name} has no run at reduced; run `make notebooks` again")
-        executed = json.loads(result_path(notebook, "reduced").with_suffix(".ipynb").read_text())
+        executed = json.loads(result_path(notebook, "reduced").with_suffix(".ipynb").read_text(encoding="utf-8"))
         old = read_result(recorded_path(notebook, "reduced"))
         changes = changed_numbers(old, result)
         stored = with_outputs(notebook, executed, keep_pictures=old is not None and not changes)
         write_atomically(notebook.path, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
         print(f"{notebook.name}: outputs stored, {len(changes)} reference numbers {'changed' if old else 'are new'}")
-        print("".join(f"  {line}\n" for line in changes if old), end="")
+        print(listed(changes if old else []), end="")
         if old is None or changes or _setting(old) != _setting(result):
             reference = {
                 name: value for name, value in result.items() if name != "nets"
@@ -114,7 +115,7 @@ def with_outputs(notebook: Notebook, executed: dict[str, Any], *, keep_pictures:
     With `keep_pictures`, a picture that was already stored stays as it is: its data did not change.
     """
     ran = [cell for cell in executed["cells"] if "injected-parameters" not in cell["metadata"].get("tags", [])]
-    book = json.loads(notebook.path.read_text())
+    book = json.loads(notebook.path.read_text(encoding="utf-8"))
     count = 0
     for cell, done in zip(book["cells"], ran, strict=True):
         cell["metadata"] = {name: value for name, value in cell["metadata"].items() if name in KEPT_METADATA}
@@ -169,6 +170,18 @@ def numbers(result: Result) -> dict[str, float]:
 def timed(name: str) -> bool:
     """Whether a number is a measured time or peak of memory, which no rerun gives again."""
     return "seconds" in name or "peak memory" in name
+
+
+def listed(lines: list[str]) -> str:
+    """Indented lines, of each exhibit the first few: a figure of a new form changes thousands of numbers."""
+    of: dict[str, list[str]] = {}
+    for line in lines:
+        of.setdefault(line.partition(", ")[0].partition("[")[0], []).append(f"  {line}\n")
+    told = []
+    for name, own in of.items():
+        told += own[:SHOWN_CHANGES]
+        told += [f"  {name}: {len(own) - SHOWN_CHANGES} more\n"] if len(own) > SHOWN_CHANGES else []
+    return "".join(told)
 
 
 def changed_numbers(old: Result | None, new: Result, tolerance: float = 1e-9) -> list[str]:

@@ -13,7 +13,7 @@ from lib.replication.keys import job_key
 from lib.replication.notebooks import Notebook, all_notebooks, papers
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import TIERS, ParameterError, tier_parameters
-from lib.replication.results import Result, read_result, recorded_results, result_path
+from lib.replication.results import Result, read_run, recorded_results, result_path
 from lib.replication.tables import deviations, folded, markdown
 from lib.replication.verdicts import Headline, Verdict, expected_false_reproduced, headline
 from lib.roots import repository
@@ -37,7 +37,7 @@ def scoreboard(jobs: "Sequence[Job]") -> str:
     """
     lines = []
     for job in jobs:
-        notebook, result = job.notebook, read_result(job.result) if job.fresh else None
+        notebook, result = job.notebook, read_run(job.result) if job.fresh else None
         paper = read_paper(notebook.path.parent)
         recorded = {t: r for t, r in recorded_results(notebook).items() if t not in {"reduced", job.tier}}
         label = result["tier"] if result else "FAILED" if job.error else "not run"
@@ -57,7 +57,7 @@ def status(notebooks: list[Notebook], tier: str) -> str:
     """For every notebook: whether its run of `tier` is fresh, and how recorded results differ from today's files."""
     lines = []
     for notebook in notebooks:
-        result = read_result(result_path(notebook, tier))
+        result = read_run(result_path(notebook, tier))
         try:
             key = job_key(notebook, tier_parameters(notebook, tier), repository())
         except ParameterError as fault:
@@ -232,14 +232,16 @@ def with_parts(text: str, parts: dict[str, str], where: Path) -> str:
 
 def stale(tree: Path) -> list[Path]:
     """READMEs whose generated parts, model cards and badges that are not what the recorded results say."""
-    pages = [p for p, parts in generated(tree).items() if p.read_text() != with_parts(p.read_text(), parts, p)]
+    made = generated(tree)
+    texts = {page: page.read_text(encoding="utf-8") for page in made}
+    pages = [page for page, parts in made.items() if texts[page] != with_parts(texts[page], parts, page)]
     whole = {**model_cards(tree), **badges(tree)}
-    return pages + [path for path, text in whole.items() if not path.exists() or path.read_text() != text]
+    return pages + [p for p, text in whole.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
 
 
 def write_readmes(tree: Path) -> None:
     """Write the generated parts, the model cards and the badges anew."""
     for page, parts in generated(tree).items():
-        write_atomically(page, with_parts(page.read_text(), parts, page))
+        write_atomically(page, with_parts(page.read_text(encoding="utf-8"), parts, page))
     for path, text in {**model_cards(tree), **badges(tree)}.items():
         write_atomically(path, text)

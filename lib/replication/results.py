@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from lib.files import write_atomically
+from lib.files import set_aside, write_atomically
 from lib.replication.notebooks import Notebook
 from lib.replication.parameters import TIERS
 from lib.roots import output_root
@@ -57,9 +57,18 @@ def read_result(path: Path) -> Result | None:
     if not path.exists():
         return None
     try:
-        return json.loads(path.read_text())
-    except json.JSONDecodeError as fault:
-        raise ValueError(f"{path} is damaged ({fault}); delete or restore it, and run again") from None
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as fault:  # not JSON, or not even text
+        raise ValueError(f"{path} is damaged ({fault}); delete or restore it, and run again") from fault
+
+
+def read_run(path: Path) -> Result | None:
+    """The result that a run left at `path`, or None; a damaged one is moved aside, for it can be made again."""
+    try:
+        return read_result(path)
+    except ValueError as fault:
+        set_aside(path, str(fault.__cause__ or "not JSON"))
+        return None
 
 
 def write_result(path: Path, result: Result) -> None:

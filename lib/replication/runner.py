@@ -31,11 +31,13 @@ from lib.replication.keys import job_key
 from lib.replication.notebooks import Notebook
 from lib.replication.parameters import ParameterError, Parameters, check, tier_file, tier_parameters
 from lib.replication.pilot import FIRST_SEED_VARIABLE, in_words
-from lib.replication.results import Result, nets_path, read_result, recorded_path, result_path, write_result
+from lib.replication.results import Result, nets_path, read_result, read_run, recorded_path, result_path, write_result
 from lib.replication.snapshot import Tree
 from lib.roots import data_root, output_root
 
 BUDGET_SECONDS = {"reduced": 80, "laptop": 90 * 60, "gpu": 9 * 60, "paper": 48 * 3600}  # design: cost per notebook
+# Longer than any notebook takes that will end; what it has built is kept, and a higher limit goes on from there.
+LIMIT_SECONDS = {"reduced": 30 * 60, "laptop": 12 * 3600, "gpu": 6 * 3600, "paper": 14 * 24 * 3600}
 EXECUTE = Path(__file__).with_name("execute.py")  # as a script, so that it imports papermill and nothing of ours
 GRACE_SECONDS = 30  # from the interrupt to the checkpoint on the disk
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -57,6 +59,7 @@ class Job:
     after: list[int] = field(default_factory=list)
     gpu: str | None = None  # what CUDA_VISIBLE_DEVICES is set to; None leaves it as it is
     first_seed: int = 0  # anything else makes it a pilot
+    overdue: bool = False  # stopped at the limit of one notebook
 
     @property
     def pilot(self) -> str:
@@ -76,15 +79,15 @@ class Job:
     @property
     def fresh(self) -> bool:
         """Whether a complete result of exactly this job is there."""
-        stored = read_result(self.result) if self.result.exists() else None
+        stored = read_run(self.result)
         return stored is not None and stored.get("job_key") == self.key and self.executed.exists()
 
     @property
     def expected_seconds(self) -> float:
         """What it took last time here, else what the recorded run took, else the tier's budget; less what is done."""
         expected: float = BUDGET_SECONDS[self.tier]
-        for path in (self.result, recorded_path(self.notebook, self.tier)):
-            if stored := read_result(path):
+        for stored in (read_run(self.result), read_result(recorded_path(self.notebook, self.tier))):
+            if stored:
                 expected = float(stored["cost"].get("run_seconds", stored["cost"]["this_run_seconds"]))
                 break
         return max(expected - self.spent_seconds, 0.0)
@@ -92,7 +95,7 @@ class Job:
     @property
     def spent_seconds(self) -> float:
         """What earlier runs of exactly this job took that were stopped before its end."""
-        stored = read_result(_spent(self))
+        stored = read_run(_spent(self))
         return float(stored["seconds"]) if stored and stored["job_key"] == self.key else 0.0
 
 
@@ -125,10 +128,19 @@ class Outcome:
     left: list[Job]
 
 
-def run(jobs: list[Job], workers: int, *, seconds: float = math.inf, gpus: Sequence[str] = ()) -> Outcome:
+def run(
+    jobs: list[Job],
+    workers: int,
+    *,
+    seconds: float = math.inf,
+    limit: float | None = None,
+    gpus: Sequence[str] = (),
+) -> Outcome:
     """Run what is not fresh, `workers` at a time and for `seconds` at most, spread over the `gpus` where there are any.
 
-    At the limit, and at Ctrl-C, the notebooks at work get a KeyboardInterrupt and `GRACE_SECONDS` to write checkpoints.
+    A notebook that has not ended after `limit` seconds, `LIMIT_SECONDS` of its tier by default, counts as failed, and
+    the others go on. When the `seconds` are up, and at Ctrl-C, the notebooks at work get a KeyboardInterrupt and
+    `GRACE_SECONDS` to write checkpoints.
     """
     waiting = [job for job in jobs if not job.fresh]
     print(f"{len(jobs) - len(waiting)} of {len(jobs)} notebooks unchanged, {len(waiting)} to run", flush=True)
@@ -146,6 +158,9 @@ def run(jobs: list[Job], workers: int, *, seconds: float = math.inf, gpus: Seque
                 if _start(job):
                     waiting.remove(job)
                     (running if job.process else done).append(job)
+            for job in [job for job in running if _overdue(job, limit)]:
+                job.overdue = True
+                interrupt([job.process] if job.process else [])
             if time.monotonic() - shown > (2 if sys.stderr.isatty() else 60):
                 shown = time.monotonic()
                 _progress(waiting, running, done, workers)
@@ -158,6 +173,11 @@ def run(jobs: list[Job], workers: int, *, seconds: float = math.inf, gpus: Seque
             _finish(job) if job in finished else _leave(job)
     left = [job for job in running if job not in finished] + waiting
     return Outcome([job for job in done + finished if job.error], left)
+
+
+def _overdue(job: Job, limit: float | None) -> bool:
+    allowed = LIMIT_SECONDS[job.tier] if limit is None else limit
+    return not job.overdue and time.monotonic() - job.started > allowed
 
 
 def _may_start(job: Job, waiting: list[Job], running: list[Job]) -> bool:
@@ -190,9 +210,8 @@ def _start(job: Job) -> bool:
 
 def papermill(job: Job, parameters: Parameters, output: Path) -> list[str]:
     """The command that executes a job's notebook with `parameters` into `output`."""
-    return [sys.executable, "-P", str(EXECUTE), _literal(job.notebook.path), _literal(output), "-k", "python3",
-            "-y", yaml.safe_dump(parameters), "--cwd", str(job.notebook.path.parent),
-            "--no-progress-bar", "--log-level", "ERROR"]  # fmt: skip
+    places = [_literal(job.notebook.path), _literal(output)]
+    return [sys.executable, "-P", str(EXECUTE), *places, yaml.safe_dump(parameters), str(job.notebook.path.parent)]
 
 
 def _literal(path: Path) -> str:
@@ -220,6 +239,7 @@ def environment(job: Job, result: Path, first_seed: int) -> dict[str, str]:
         # the snapshot's lib before any other; a folder of wheels may lie behind it
         "PYTHONPATH": os.pathsep.join(filter(None, [str(job.tree.folder), os.environ.get("PYTHONPATH")])),
         "PYTHONHASHSEED": "0",
+        "PYTHONUTF8": "1",  # under any locale: the notebook and its path are written in UTF-8
         "JUPYTER_PREFER_ENV_PATH": "1",
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
     }
@@ -234,9 +254,12 @@ def _finish(job: Job) -> None:
     seconds = time.monotonic() - job.started
     result = read_result(_part_result(job)) if job.process.returncode == 0 else None
     if result is None:
-        log = _part(job).with_suffix(".log").read_text(errors="replace")
+        log = _part(job).with_suffix(".log").read_text(encoding="utf-8", errors="replace")
         job.error = failure(_part(job), log) or log[-500:] or "no result was written"
         job.error += _remedy(job)
+        if job.overdue:
+            job.error = f"not done after {seconds / 60:.1f} minutes, more than one notebook may take: {job.error}"
+            job.error += "\n  what it built is kept; --limit MINUTES allows more, and goes on from there"
         if _part(job).exists():
             _part(job).replace(job.executed.with_suffix(".failed.ipynb"))
         print(f"{job.notebook.name} ({job.tier}): FAILED after {seconds:.0f} s", flush=True)
@@ -336,7 +359,11 @@ def failure(executed: Path, log: str = "") -> str:
     if not executed.exists():
         return ""
     heading, number, last = "", 0, ""
-    for cell in json.loads(executed.read_text())["cells"]:
+    try:
+        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"]
+    except ValueError:  # papermill writes it anew after each cell
+        return f"the executed notebook could not be written whole: {(log.splitlines() or ['is the disk full?'])[-1]}"
+    for cell in cells:
         if cell["cell_type"] == "markdown":
             titles = [line for line in "".join(cell["source"]).splitlines() if line.startswith("#")]
             heading = titles[-1].lstrip("# ") if titles else heading
@@ -371,4 +398,4 @@ def _progress(waiting: list[Job], running: list[Job], done: list[Job], workers: 
 
 def _note(job: Job) -> str:
     note = _part(job).with_suffix(".progress")
-    return f" ({note.read_text()})" if note.exists() else ""
+    return f" ({note.read_text(encoding='utf-8')})" if note.exists() else ""

@@ -38,7 +38,7 @@ class Seed(NamedTuple):
         """What became of it, once its process has ended."""
         if self.process.returncode == 0:
             return "ready"
-        log = self.executed.with_suffix(".log").read_text(errors="replace")
+        log = self.executed.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
         return f"stopped, {failure(self.executed, log) or log[-300:]},"
 
 

@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--unpack-only", action="store_true")
     options, rest = parser.parse_known_args()
     work = options.work.resolve()
-    manifest = json.loads((here / "manifest.json").read_text())
+    manifest = json.loads((here / "manifest.json").read_text(encoding="utf-8"))
     folders = options.parts or sorted(here.parent.glob("part-*"))
     found = {file.name: file for folder in folders for file in folder.iterdir()}
     for name in ("code", "wheels", *manifest["archives"]):
@@ -52,7 +52,7 @@ def _unpack(name: str, manifest: dict, found: dict[str, Path], work: Path) -> No
     """Unpack one archive once, from its pieces, each checked; without all of them say which are missing."""
     done = work / f".{name}.done"
     pieces = manifest["archives"][name]
-    if done.exists() and done.read_text() == json.dumps(pieces):
+    if done.exists() and done.read_text(encoding="utf-8") == json.dumps(pieces):
         return
     if missing := [piece for piece in pieces if piece not in found]:
         print(f"{name}: {len(missing)} of {len(pieces)} pieces are missing ({', '.join(missing)})", file=sys.stderr)
@@ -73,7 +73,7 @@ def _unpack(name: str, manifest: dict, found: dict[str, Path], work: Path) -> No
     whole.unlink()
     if name == "wheels":
         _install(target, work / "site")
-    done.write_text(json.dumps(pieces))
+    done.write_text(json.dumps(pieces), encoding="utf-8")
     print(f"{name}: unpacked", flush=True)
 
 

@@ -4,6 +4,7 @@ import base64
 import html
 import re
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,11 +34,23 @@ def article(notebook: Notebook, paper: Paper, recorded: Result | None, places: P
         page: The page that this goes to.
         save: Puts a picture beside the page.
     """
-    return "\n".join(
+    cells = "\n".join(
         f'<section class="cell {cell["cell_type"]}" id="{anchor(place)}">{"".join(parts)}</section>'
         for place, cell in enumerate(notebook.cells)
         for parts in [list(_cell(notebook, paper, recorded, places, page, save, place, cell))]
     )
+    return _told_apart(cells)
+
+
+def _told_apart(text: str) -> str:
+    """The page with a number behind the anchor of a heading that it has twice, as GitHub gives it."""
+    seen: Counter[str] = Counter()
+
+    def numbered(found: re.Match[str]) -> str:
+        seen[found[2]] += 1
+        return found[0] if seen[found[2]] == 1 else f'{found[1]}{found[2]}-{seen[found[2]] - 1}"'
+
+    return re.sub(r'(<h\d id=")([^"]+)"', numbered, text)
 
 
 def _cell(

@@ -56,7 +56,7 @@ class Site:
     def write(self) -> None:
         """Write every page, and then the files that pages turned out to link to."""
         shutil.copytree(HERE / "static", self.folder / "static")
-        (self.folder / "static" / "code.css").write_text(colours())
+        (self.folder / "static" / "code.css").write_text(colours(), encoding="utf-8")
         for path in ALWAYS:
             self.places.of(path)
         self._index()
@@ -71,7 +71,7 @@ class Site:
         self._texts()
         self._provenance()
         self._files()
-        (self.folder / "static" / "formulas.css").write_text(fonts.style(self.in_formulas))
+        (self.folder / "static" / "formulas.css").write_text(fonts.style(self.in_formulas), encoding="utf-8")
 
     def _pages(self) -> Iterator[tuple[str, str]]:
         """File or folder of the repository -> its page."""
@@ -98,6 +98,10 @@ class Site:
         """Markdown of the file `source` on `page`."""
         return Markup(to_html(markdown, self.places, source, page))
 
+    def _read(self, path: str) -> str:
+        """The text of a file of the repository."""
+        return (self.tree / path).read_text(encoding="utf-8")
+
     def _index(self) -> None:
         claims = self.facts.claims
         filters = [
@@ -108,7 +112,7 @@ class Site:
         ]
         self._render(
             "index.html", "index.html", "Every claim", wide=True, claims=claims, papers=self.facts.papers,
-            opening=self._html(_opening((self.tree / "README.md").read_text()), "README.md", "index.html"),
+            opening=self._html(_opening(self._read("README.md")), "README.md", "index.html"),
             false_reproduced=expected_false_reproduced(c.claim for c in claims), filters=filters, columns=COLUMNS,
             tallies={name: _tally(self.facts.of(name)) for name in self.facts.papers}, glance=GLANCE,
             interval=_interval, number=_number,
@@ -131,12 +135,12 @@ class Site:
         )  # fmt: skip
 
     def _line_of_rule(self, c: Claimed) -> int:
-        lines = (self.tree / "papers" / c.folder / "paper.yaml").read_text().splitlines()
+        lines = self._read(f"papers/{c.folder}/paper.yaml").splitlines()
         return next(i for i, line in enumerate(lines, 1) if line.startswith(f"  {c.claim.id}:"))
 
     def _paper(self, name: str) -> None:
         page, source = f"papers/{name}.html", f"papers/{name}/README.md"
-        body = self._html((self.tree / source).read_text(), source, page)
+        body = self._html(self._read(source), source, page)
         runs = [run for run in self.facts.runs if run.notebook.paper == name]
         notebooks = [notebook for notebook in self.facts.notebooks if notebook.paper == name]
         paper = self.facts.papers[name]
@@ -146,7 +150,7 @@ class Site:
         )  # fmt: skip
         source = f"papers/{name}/MODELS.md"
         page = f"papers/{name}-nets.html"
-        nets = self._html((self.tree / source).read_text(), source, page)
+        nets = self._html(self._read(source), source, page)
         self._render("text.html", page, f"The nets of {name}", body=nets)
 
     def _notebook(self, notebook: Notebook) -> None:
@@ -198,10 +202,10 @@ class Site:
         )  # fmt: skip
 
     def _texts(self) -> None:
-        reading = (self.tree / "papers/README.md").read_text()
+        reading = self._read("papers/README.md")
         body = self._html(reading, "papers/README.md", "reading.html")
         self._render("text.html", "reading.html", "How to read a verdict", body=body)
-        readme = (self.tree / "README.md").read_text()
+        readme = self._read("README.md")
         sections = "\n\n".join(_section(readme, heading) for heading in REPRODUCE)
         body = self._html(f"# How to reproduce\n\n{sections}", "README.md", "reproduce.html")
         self._render("text.html", "reproduce.html", "How to reproduce", body=body)

@@ -1,5 +1,6 @@
 """The call that made a net is noted whoever makes it, and makes the same net again."""
 
+import cProfile
 import json
 import sys
 
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from lib import models
-from lib.models import CentreCrop, Standardise, mlp, norm_free_cnn, small_cnn
+from lib.models import CentreCrop, Standardise, mlp, norm_free_cnn, parameter_count, small_cnn
 from lib.models.builders import BUILDERS, NETS, call_of, made_by, noted_calls
 
 GREY = {"in_channels": 1}
@@ -44,6 +45,20 @@ def test_the_noted_call_makes_the_same_net_again(name):
     again.load_state_dict(net.state_dict())
     images = torch.rand(2, *shape)
     assert torch.equal(again.eval()(images), net.eval()(images))
+
+
+def test_a_profiler_around_it_goes_on():
+    with cProfile.Profile() as profile:
+        with noted_calls() as made:
+            net = mlp((3,), 2, (1, 4, 4))
+        parameter_count(net)
+    assert call_of(net, made)["builder"] == "mlp"
+    assert any(code.co_name == "parameter_count" for code in codes(profile))
+
+
+def codes(profile):
+    """The code objects that a profile counted."""
+    return [entry.code for entry in profile.getstats() if not isinstance(entry.code, str)]
 
 
 def test_the_call_holds_every_argument_as_a_plain_value():

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from lib.replication.notebooks import Notebook
-from lib.replication.record import _write_nets, changed_numbers, numbers, with_outputs
+from lib.replication.record import SHOWN_CHANGES, _write_nets, changed_numbers, listed, numbers, with_outputs
 from lib.replication.results import nets_path, read_nets
 
 TABLE = {"row": ["a", "a"], "column": ["error", "build seconds"], "seed": [0, 0], "value": [0.5, 3.0]}
@@ -71,3 +71,11 @@ def test_a_record_without_nets_takes_those_of_an_earlier_one_away(tmp_path):
     _write_nets(place, None)
     assert not place.exists()
     _write_nets(place, None)
+
+
+def test_of_a_figure_that_changed_its_form_a_few_numbers_are_listed_and_how_many_more():
+    lines = [f"histograms, value[{n}]: {n}.0 -> None" for n in range(5000)] + ["gap[0]: 1.0 -> 2.0"]
+    told = listed(lines).splitlines()
+    assert len(told) == SHOWN_CHANGES + 2 and told[0] == "  histograms, value[0]: 0.0 -> None"
+    assert told[-2:] == [f"  histograms: {5000 - SHOWN_CHANGES} more", "  gap[0]: 1.0 -> 2.0"]
+    assert listed([]) == "" and listed(["gap[0]: 1.0 -> 2.0"]) == "  gap[0]: 1.0 -> 2.0\n"

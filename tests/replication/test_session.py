@@ -167,6 +167,15 @@ def test_what_no_seed_changes_is_built_once_and_costs_once(kernel, tmp_path, mon
     assert [(cost["arm"], cost["seeds"]) for cost in started.costs] == [("whole", 1)] and len(started.used) == 1
 
 
+@pytest.mark.parametrize(("tier", "drawn"), [("reduced", False), ("custom", False), ("laptop", True)])
+def test_a_picture_file_is_drawn_where_a_record_would_take_it(kernel, tier, drawn, tmp_path, monkeypatch):
+    monkeypatch.setenv("REPLICATION_RESULT", str(tmp_path / "result.json"))
+    started = kernel(tiny.PARAMETERS)
+    started.tier = tier
+    started.figure("table-1", lambda frame, axes: axes.plot(frame["x"]), pd.DataFrame({"x": [1.0, 2.0]}))
+    assert (tmp_path / "figures" / "table-1.svg").exists() is drawn
+
+
 def test_a_name_is_a_table_or_a_figure_and_a_cell_may_run_again(kernel):
     """The record keeps what a name shows in one place: a table had displaced a figure of the same name there."""
     started, measured = kernel(tiny.PARAMETERS), {"a": {"value": [0.9]}}

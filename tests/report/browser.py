@@ -192,7 +192,9 @@ def test_a_slider_moves_through_stored_pictures(tab, site, width):
 )
 def test_a_planted_fault_is_seen(tab, site, planted, told):
     page = site / "planted.html"
-    page.write_text((site / "reading.html").read_text().replace("</main>", planted + "</main>"))
+    page.write_text(
+        (site / "reading.html").read_text(encoding="utf-8").replace("</main>", planted + "</main>"), encoding="utf-8"
+    )
     tab.wide(1200)
     tab.open(page)
     found = wrong(tab, site)

@@ -141,7 +141,7 @@ def _address(file: Path, process: "subprocess.Popen[bytes]") -> str:
     """Where the browser listens, which it writes to a file when it is ready."""
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends and process.poll() is None:
-        lines = file.read_text().split() if file.exists() else []
+        lines = file.read_text(encoding="utf-8").split() if file.exists() else []
         if len(lines) == 2:
             return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
         time.sleep(0.1)

@@ -1,6 +1,7 @@
 """The pieces of a page: formulas, Markdown, drawings, words about a verdict, cells found by names, badges."""
 
 import json
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -10,6 +11,7 @@ from lib.replication.claims import Claim, Control, Part
 from lib.replication.notebooks import Notebook
 from lib.replication.verdicts import effects, judge
 from lib.report import drawing, words
+from lib.report.article import _told_apart
 from lib.report.cells import judging_cell, measuring_cells
 from lib.report.facts import Claimed
 from lib.report.films import film
@@ -110,7 +112,7 @@ def test_an_unknown_command_is_no_text_on_a_page():
 @pytest.fixture
 def places(tmp_path):
     (tmp_path / "papers" / "JEM").mkdir(parents=True)
-    (tmp_path / "papers" / "JEM" / "paper.yaml").write_text("claims:")
+    (tmp_path / "papers" / "JEM" / "paper.yaml").write_text("claims:", encoding="utf-8")
     return Places(tmp_path, {"papers/README.md": "reading.html"})
 
 
@@ -133,6 +135,11 @@ def test_dollars_in_code_are_no_formulas_and_formulas_in_tables_are(places):
     )
     assert "<code>$HOME</code>" in text and text.count("<math") == 3 and text.count('class="formula"') == 1
     assert "$A" in text and "held" not in text and '<div class="scroll"' in text
+
+
+def test_a_heading_that_a_page_has_twice_has_two_anchors():
+    twice = '<h2 id="cost">x</h2><h2 id="cost">x</h2><h3 id="data">y</h3><h2 id="cost">x</h2>'
+    assert re.findall('id="(.*?)"', _told_apart(twice)) == ["cost", "cost-1", "data", "cost-2"]
 
 
 def test_markdown_within_details_is_rendered(places):
@@ -170,7 +177,9 @@ def test_the_measuring_cell_is_found_through_names_dictionaries_and_helpers(tmp_
         'experiment.judge({}, measured={"ours": by_name, "theirs": others})',
     ]
     path = tmp_path / "1-x.ipynb"
-    path.write_text(json.dumps({"cells": [{"cell_type": "code", "source": [s], "metadata": {}} for s in sources]}))
+    path.write_text(
+        json.dumps({"cells": [{"cell_type": "code", "source": [s], "metadata": {}} for s in sources]}), encoding="utf-8"
+    )
     notebook = Notebook(path)
     assert judging_cell(notebook) == 5
     assert measuring_cells(notebook, claim(), {"ours": "ours/accuracy", "theirs": "theirs/accuracy"}) == [1, 2]
@@ -190,7 +199,7 @@ def test_a_badge_counts_what_is_judged_on_real_data():
 
 def test_the_badges_are_those_of_the_recorded_results():
     for path, content in report.badges(repository()).items():
-        assert path.read_text() == content, "run `make notebooks` or `make record`"
+        assert path.read_text(encoding="utf-8") == content, "run `make notebooks` or `make record`"
         assert f"![Claims: {content.partition('claims: ')[2].partition(chr(34))[0]}](badge.svg)" in (
-            path.with_name("README.md").read_text()
+            path.with_name("README.md").read_text(encoding="utf-8")
         )

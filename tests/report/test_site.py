@@ -37,17 +37,17 @@ def test_the_site_holds_together(site):
 
 
 def test_every_claim_paper_notebook_and_run_has_a_page(site, facts):
-    front = Page((site / "index.html").read_text())
+    front = Page((site / "index.html").read_text(encoding="utf-8"))
     assert len(facts.claims) > 100
     for claimed in facts.claims:
         assert claimed.page in front.links
-        text = (site / claimed.page).read_text()
+        text = (site / claimed.page).read_text(encoding="utf-8")
         for heading in ("rule", "evidence", "change", "cells", "dispute"):
             assert f'<h2 id="{heading}">' in text
     for name in facts.papers:
         assert f"papers/{name}.html" in front.links
         assert {f"../claims/{name}/{c.claim.id}.html" for c in facts.of(name)} <= set(
-            Page((site / "papers" / f"{name}.html").read_text()).links
+            Page((site / "papers" / f"{name}.html").read_text(encoding="utf-8")).links
         )
     for notebook in facts.notebooks:
         assert (site / "notebooks" / notebook.paper / f"{notebook.path.stem}.html").is_file()
@@ -59,7 +59,7 @@ def test_every_claim_paper_notebook_and_run_has_a_page(site, facts):
 def test_a_page_says_of_a_claim_what_the_record_says(site, facts):
     """Statement, the paper's number, margin, every seed's value, and the verdict of each tier."""
     claimed = next(c for c in facts.claims if (c.folder, c.claim.id) == ("JEM", "C13"))
-    text = re.sub(r"\s+", " ", (site / claimed.page).read_text())
+    text = re.sub(r"\s+", " ", (site / claimed.page).read_text(encoding="utf-8"))
     result = read_result(recorded_path(claimed.notebook, "laptop"))
     assert result is not None
     verdict = Verdict.from_dict(result["claims"]["C13"]["verdict"])
@@ -74,18 +74,18 @@ def test_a_page_says_of_a_claim_what_the_record_says(site, facts):
 
 
 def claimed_line(claimed) -> int:
-    lines = (ROOT / "papers" / claimed.folder / "paper.yaml").read_text().splitlines()
+    lines = (ROOT / "papers" / claimed.folder / "paper.yaml").read_text(encoding="utf-8").splitlines()
     return 1 + next(i for i, line in enumerate(lines) if line == f"  {claimed.claim.id}:")
 
 
 def test_every_measured_claim_leads_to_the_cell_that_runs_its_arms(site, facts):
     for claimed in facts.claims:
-        text = (site / claimed.page).read_text()
+        text = (site / claimed.page).read_text(encoding="utf-8")
         assert ("measured in <a" in text and "judged in <a" in text) == (claimed.notebook is not None), claimed.page
 
 
 def test_what_a_page_says_to_judge_again_gives_the_recorded_verdict(site, monkeypatch, capsys):
-    text = (site / "claims/JEM/C13.html").read_text()
+    text = (site / "claims/JEM/C13.html").read_text(encoding="utf-8")
     shown = re.findall(r'<pre class="code" tabindex="0"><code>(.*?)</code></pre>', text, re.DOTALL)
     code = html.unescape(re.sub(r"<[^>]+>", "", next(code for code in shown if "read_result" in code)))
     monkeypatch.chdir(ROOT)
@@ -94,11 +94,11 @@ def test_what_a_page_says_to_judge_again_gives_the_recorded_verdict(site, monkey
 
 
 def test_stored_pictures_become_a_film_and_are_all_there(site):
-    text = (site / "notebooks/JEM/2-training.html").read_text()
+    text = (site / "notebooks/JEM/2-training.html").read_text(encoding="utf-8")
     steps = re.findall(r'<figure data-value="(\d+)">', text)
     assert steps == ["0", "1", "2", "5", "10", "20", "50", "100"]
     assert "static/film.js" in text
-    assert "static/film.js" not in (site / "notebooks/JEM/1-energies.html").read_text()
+    assert "static/film.js" not in (site / "notebooks/JEM/1-energies.html").read_text(encoding="utf-8")
 
 
 PLANTED = {
@@ -127,18 +127,18 @@ def test_a_planted_fault_is_found(site, tmp_path, fault):
     before = set(faults(tmp_path))
     mark, planted, told = PLANTED[fault]
     page = tmp_path / "reading.html"
-    page.write_text(page.read_text().replace(mark, planted))
+    page.write_text(page.read_text(encoding="utf-8").replace(mark, planted), encoding="utf-8")
     (new,) = set(faults(tmp_path)) - before
     assert new.startswith("reading.html: ") and told in new
 
 
 def test_a_font_from_elsewhere_is_found(tmp_path):
-    (tmp_path / "x.css").write_text('@font-face { src: url("https://fonts.example/x.woff") }')
+    (tmp_path / "x.css").write_text('@font-face { src: url("https://fonts.example/x.woff") }', encoding="utf-8")
     assert faults(tmp_path) == ['x.css: loads url("https://fonts.example/x.woff']
 
 
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
-    (tmp_path / "thesis.tex").write_text("years of work")
+    (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(ValueError, match="not empty and no report"):
         build(ROOT, tmp_path)
     assert (tmp_path / "thesis.tex").exists()

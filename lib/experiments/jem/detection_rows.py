@@ -20,6 +20,9 @@ Table = dict[str, dict[str, list[Any]]]
 SCORES = ("log p(x)", "max p(y|x)", "approximate mass")
 JUDGED = ("near", "far")  # roles
 
+RANGE = (-8.0, 4.0)  # of the histograms, in deviations of the test images' scores
+COLUMNS = 60
+
 
 def places(run: Run, roles: tuple[str, ...]) -> dict[str, str]:
     """Set -> `role/set`, of these roles."""
@@ -90,20 +93,29 @@ def sets_frame(runs: Mapping[str, Runs]) -> "pd.DataFrame":
 
 
 def score_frame(runs: Mapping[str, Runs], net: str = JEM, scores: tuple[str, ...] = SCORES[::2]) -> "pd.DataFrame":
-    """Scores of the first setting, all seeds: columns score, role, set, value (test images: mean 0, deviation 1)."""
+    """Histograms of the scores of the first setting, all seeds together, in deviations of a seed's test images.
+
+    Columns: score, role, set, edge (the left one of a column), count. What is outside of `RANGE` counts at its ends.
+    """
+    import numpy as np
     import pandas as pd
 
-    lines: list[dict[str, Any]] = []
+    edges = np.linspace(*RANGE, COLUMNS + 1)
+    counted: dict[tuple[str, str, str], Any] = {}
     for run in next(iter(runs.values())):
         for score in scores:
-            of = run["scores"][net][score]
-            centre, spread = of[INSIDE].mean(), of[INSIDE].std()
+            of = {place: np.asarray(values, dtype=float) for place, values in run["scores"][net][score].items()}
+            centre, spread = of[INSIDE].mean(), of[INSIDE].std(ddof=1)
             for place, values in of.items():
                 role, _, name = place.rpartition("/")
-                lines += [
-                    {"score": score, "role": role or "in", "set": name, "value": float((v - centre) / spread)}
-                    for v in values
-                ]
+                counts, _ = np.histogram(((values - centre) / spread).clip(*RANGE), edges)
+                key = (score, role or "in", name)
+                counted[key] = counted.get(key, 0) + counts
+    lines = [
+        {"score": score, "role": role, "set": name, "edge": float(edge), "count": int(count)}
+        for (score, role, name), counts in counted.items()
+        for edge, count in zip(edges[:-1], counts, strict=True)
+    ]
     return pd.DataFrame(lines)
 
 
