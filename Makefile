@@ -1,6 +1,6 @@
 # Everything works on a machine with Python >= 3.11 and a package index; nothing has to be set up first.
 #   make reproduce [TIER=laptop] [PAPER=JEM] [NOTEBOOK=2] [MINUTES=9] [JOBS=4]
-#   make test     make test-quick     make lab     make bundle [SETS='cifar10 cifar100']
+#   make test     make test-quick     make lab     make report     make bundle [SETS='cifar10 cifar100']
 # With VIRTUAL_ENV or CONDA_PREFIX set, that environment is used; otherwise .venv is made here.
 
 SHELL := /bin/bash
@@ -16,7 +16,7 @@ RUN := $(PYTHON) -m lib.replication
 # uv reads a local wheel folder from a variable of its own
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
-.PHONY: env reproduce test test-elsewhere test-mutations test-faults test-quick check lab notebooks record bundle status bench clean
+.PHONY: env reproduce test test-elsewhere test-mutations test-faults test-quick test-report check lab notebooks record report bundle status bench clean
 
 env: $(READY)
 
@@ -53,6 +53,10 @@ test-elsewhere: env
 test-mutations: env
 	@$(PYTHON) -m tests.mutate
 
+# The site, built and looked at by a real browser without a network; needs Chromium.
+test-report: env
+	@$(PYTHON) -m pytest -q tests/report/browser.py
+
 # Kills, full disks, floods, other locales, an interrupted installation; the short part is in `make test`. Ten minutes.
 test-faults: env
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist load tests/faults
@@ -71,6 +75,10 @@ notebooks: env
 
 record: env
 	@$(RUN) record $(WHICH) --tier $(TIER) $(SIDE_BY_SIDE)
+
+# Every claim, paper, notebook and recorded run as a page, to data/report; opens from there without a server.
+report: env
+	@$(PYTHON) -m lib.report
 
 # For a machine without network: code, missing wheels and data sets in parts of 50 MB, to data/bundle.
 bundle: env
@@ -94,6 +102,6 @@ bench: benchmarks/.venv/.installed
 
 # Runs and artefacts; downloaded data sets stay. The environment goes only if it is our own.
 clean:
-	rm -rf data/runs data/artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf data/runs data/artefacts data/report .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	-git worktree prune
 	$(if $(or $(VIRTUAL_ENV),$(CONDA_PREFIX)),,rm -rf .venv)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lib.files import write_atomically
+from lib.replication.badges import badge, badge_path, tally
 from lib.replication.cards import model_cards
 from lib.replication.claims import Claim, Paper
 from lib.replication.keys import job_key
@@ -156,16 +157,32 @@ def summary_table(tree: Path) -> str:
     """The front page's scoreboard: for every paper, how many claims have which headline."""
     lines = []
     for name in papers(tree):
-        paper = read_paper(tree / "papers" / name)
-        results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
-        heads = [_status(headline(verdicts_of(claim, results))) for claim in paper.claims.values()]
+        paper, heads = read_paper(tree / "papers" / name), _heads(tree, name)
         groups = (("reproduced",), ("partly",), ("not reproduced", "reversed"), ("undecided",))
         counts = [sum(head in group for head in heads) for group in groups]
-        lines.append([f"[{paper.title}](papers/{name}/)", len(heads), *counts, len(heads) - sum(counts)])
+        shown = f"[{paper.title}](papers/{name}/)<br>![{tally(heads)}](papers/{name}/{badge_path(tree, name).name})"
+        lines.append([shown, len(heads), *counts, len(heads) - sum(counts)])
     return markdown(
         ["paper", "claims", "reproduced", "partly", "not reproduced or reversed", "undecided", "not testable so far"],
         lines,
     )
+
+
+def _heads(tree: Path, name: str) -> list[str]:
+    """The status of each claim's headline, empty where there is none."""
+    results = {n.number: recorded_results(n) for n in all_notebooks(tree) if n.paper == name}
+    claims = read_paper(tree / "papers" / name).claims.values()
+    return [_status(headline(verdicts_of(claim, results))) for claim in claims]
+
+
+def badges(tree: Path) -> dict[Path, str]:
+    """The file of each paper's badge, with its content."""
+    return {badge_path(tree, name): badge(tally(_heads(tree, name))) for name in papers(tree)}
+
+
+def badge_image(tree: Path, name: str) -> str:
+    """The badge in the README of its paper."""
+    return f"![Claims: {tally(_heads(tree, name))}]({badge_path(tree, name).name})"
 
 
 def _status(head: Headline) -> str:
@@ -189,6 +206,7 @@ def generated(tree: Path) -> dict[Path, dict[str, str]]:
         page = tree / "papers" / name / "README.md"
         if page.exists():
             parts[page] = {
+                "badge": badge_image(tree, name),
                 "claims": claims_table(tree, name),
                 "deviations": deviations_table(tree, name),
                 "cost": cost_table(tree, name),
@@ -213,20 +231,17 @@ def with_parts(text: str, parts: dict[str, str], where: Path) -> str:
 
 
 def stale(tree: Path) -> list[Path]:
-    """READMEs whose generated parts, and model cards whose text, are not what the recorded results say."""
-    pages = [
-        p
-        for p, parts in generated(tree).items()
-        if p.read_text(encoding="utf-8") != with_parts(p.read_text(encoding="utf-8"), parts, p)
-    ]
-    return pages + [
-        p for p, text in model_cards(tree).items() if not p.exists() or p.read_text(encoding="utf-8") != text
-    ]
+    """READMEs whose generated parts, model cards and badges that are not what the recorded results say."""
+    made = generated(tree)
+    texts = {page: page.read_text(encoding="utf-8") for page in made}
+    pages = [page for page, parts in made.items() if texts[page] != with_parts(texts[page], parts, page)]
+    whole = {**model_cards(tree), **badges(tree)}
+    return pages + [p for p, text in whole.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
 
 
 def write_readmes(tree: Path) -> None:
-    """Write the generated parts and the model cards anew."""
+    """Write the generated parts, the model cards and the badges anew."""
     for page, parts in generated(tree).items():
         write_atomically(page, with_parts(page.read_text(encoding="utf-8"), parts, page))
-    for page, text in model_cards(tree).items():
-        write_atomically(page, text)
+    for path, text in {**model_cards(tree), **badges(tree)}.items():
+        write_atomically(path, text)

@@ -172,6 +172,26 @@ def judge(claim: Claim, values: Values, datasets: Collection[str]) -> Verdict:
     return replace(verdict, stand_in=stand_in) if stand_in else verdict
 
 
+def effects(claim: Claim, values: Values, datasets: Collection[str]) -> dict[str, list[float]]:
+    """What a verdict was made of: name of its row -> effect of each seed in units of the margin, as `judge` takes them.
+
+    The rows are the claim, its parts and the claim with each control, under the names that their verdicts have; of an
+    identity each error in units of its tolerance, where that is not 0. Empty where there is nothing to judge.
+    """
+    if _untestable(claim, values, datasets):
+        return {}
+    if claim.kind == "identity":
+        allowed = {name: tolerance for name, tolerance in claim.tolerances.items() if tolerance}
+        return {f"{claim.id}/{name}": [abs(v) / most for v in values[name]] for name, most in allowed.items()}
+    parts = [part for part in claim.parts if not _part_untestable(claim, part, values, datasets)]
+    if not parts:
+        return {}
+    named = [part for part in parts if part.name is not None]
+    of_parts = {f"{claim.id}/{part.name}": _effects(claim, part, values, None) for part in named}
+    controlled = {f"{claim.id} control {c.take}": _over_parts(claim, parts, values, c) for c in claim.controls}
+    return {claim.id: _over_parts(claim, parts, values), **of_parts, **controlled}
+
+
 def decide(rule: str, mean: float, low: float, high: float, margin: float = 1.0) -> str:
     """The status that a rule gives to a mean and its interval.
 
@@ -376,11 +396,7 @@ def _qualified(verdict: Verdict, rule: str, judged: int) -> Verdict:
 def _measure(claim: Claim, name: str, parts: Sequence[Part], values: Values, control: Control | None = None) -> Verdict:
     """Apply the claim's rule to the mean over parts of (effect / margin), seed by seed."""
     rule = str(claim.rule_kind)
-    per_part = [_effects(claim, part, values, control) for part in parts]
-    if len(set(map(len, per_part))) > 1:
-        found = ", ".join(f"{part.name}: {len(effects)}" for part, effects in zip(parts, per_part, strict=True))
-        raise ValueError(f"claim {claim.id}: the parts differ in their number of seeds ({found}); use the same seeds")
-    effects = [math.fsum(of_seed) / len(parts) for of_seed in zip(*per_part, strict=True)]
+    effects = _over_parts(claim, parts, values, control)
     shared = _shared(claim, parts)
     if len(effects) < FEWEST_SEEDS:
         reason = f"{_seeds(len(effects))}, at least {FEWEST_SEEDS} needed"
@@ -395,6 +411,15 @@ def _measure(claim: Claim, name: str, parts: Sequence[Part], values: Values, con
     margin = shared["margin"]
     bounds = {"mean": mean * margin, "low": low * margin, "high": high * margin}
     return Verdict(name, status, reason, seeds=len(effects), seeds_needed=needed, **bounds, **shared)
+
+
+def _over_parts(claim: Claim, parts: Sequence[Part], values: Values, control: Control | None = None) -> list[float]:
+    """The mean over parts of (effect / margin), one per seed."""
+    per_part = [_effects(claim, part, values, control) for part in parts]
+    if len(set(map(len, per_part))) > 1:
+        found = ", ".join(f"{part.name}: {len(effects)}" for part, effects in zip(parts, per_part, strict=True))
+        raise ValueError(f"claim {claim.id}: the parts differ in their number of seeds ({found}); use the same seeds")
+    return [math.fsum(of_seed) / len(parts) for of_seed in zip(*per_part, strict=True)]
 
 
 def _shared(claim: Claim, parts: Sequence[Part]) -> dict[str, Any]:

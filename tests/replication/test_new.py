@@ -61,7 +61,7 @@ def test_a_new_paper_is_there_as_soon_as_its_folder_is(tree: Path):
     assert choices(notebook) == {}
     page = tree / "papers" / "some-nets" / "README.md"
     parts = generated_parts()
-    assert with_parts(page.read_text(), dict.fromkeys(parts, "new"), page).count("\nnew\n") == len(parts) == 4
+    assert with_parts(page.read_text(), dict.fromkeys(parts, "new"), page).count("\nnew\n") == len(parts) == 5
     assert "notebook [2-wider-nets](2-wider-nets.ipynb)" in page.read_text()
 
 
