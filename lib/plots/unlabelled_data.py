@@ -1,16 +1,15 @@
 """The drawings of `papers/noisy-student/4-unlabelled-data`, and the students that a reader may lay side by side."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from lib.plots.noisy_student import reliability
 from lib.plots.panels import show, theme
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-
-Bins = Mapping[str, Sequence[float]]  # confidence, accuracy, share of the answers, bin by bin
 
 
 def by_amount(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -28,54 +27,50 @@ def by_amount(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.set(xlabel="unlabelled images", ylabel="points over the supervised net")
 
 
-def diagram(bins: Bins, name: str, axes: "Axes", colour: str) -> None:
-    """The reliability of one net: accuracy against confidence; the larger a dot, the more answers are in its bin."""
-    axes.plot([0, 1], [0, 1], color="0.5", lw=1)
-    axes.plot(bins["confidence"], bins["accuracy"], color=colour, lw=1.4, label=name)
-    axes.scatter(bins["confidence"], bins["accuracy"], s=[10 + 250 * share for share in bins["share"]], color=colour)
-    axes.set(xlabel="confidence", xlim=(0, 1.02), ylim=(0, 1.02))
+def in_words(frame: "pd.DataFrame", arm: str) -> str:
+    """Accuracy and mean confidence of a net, of all its answers; columns as those of `beside`."""
+    bins = frame[frame["arm"] == arm]
+    right, sure = ((bins[key] * bins["size"]).sum() / bins["size"].sum() for key in ("accuracy", "confidence"))
+    return f"{arm}: right {right:.1%}, sure {sure:.1%}"
 
 
-def in_words(bins: Bins, name: str) -> str:
-    """Accuracy and mean confidence of a net, of all its answers."""
-    right, sure = (
-        sum(x * share for x, share in zip(bins[key], bins["share"], strict=True)) for key in ("accuracy", "confidence")
-    )
-    return f"{name}: right {right:.1%}, sure {sure:.1%}"
+def beside(frame: "pd.DataFrame", arms: Sequence[str]) -> None:
+    """Reliability diagrams of the nets named, side by side.
 
-
-def beside(nets: Mapping[str, Bins], names: Sequence[str]) -> None:
-    """Reliability diagrams of the nets named, side by side."""
+    Columns: arm, seed, confidence, accuracy, size (of each bin).
+    """
     import matplotlib.pyplot as plt
 
     theme()
-    size = (3.4 * len(names), 3.4)
-    figure, places = plt.subplots(1, len(names), figsize=size, sharey=True, squeeze=False, layout="constrained")
-    for number, (name, axes) in enumerate(zip(names, places[0], strict=True)):
-        diagram(nets[name], name, axes, f"C{number}")
-        axes.set_title(in_words(nets[name], name).replace(": ", ":\n"), fontsize=9)
-    places[0][0].set_ylabel("accuracy")
-    words = "; ".join(in_words(nets[name], name) for name in names)
-    show(figure, f"figure: reliability of {', '.join(names)}", words)
+    size = (3.4 * len(arms), 3.4)
+    figure, places = plt.subplots(1, len(arms), figsize=size, sharey=True, squeeze=False, layout="constrained")
+    for arm, axes in zip(arms, places[0], strict=True):
+        reliability(frame[frame["arm"] == arm], axes)
+        axes.get_legend().remove()
+        axes.set_title(in_words(frame, arm).replace(": ", ":\n"), fontsize=9)
+        axes.label_outer()
+    words = "; ".join(in_words(frame, arm) for arm in arms)
+    show(figure, f"figure: reliability of {', '.join(arms)}", words)
 
 
-def explore(nets: Mapping[str, Bins], still: Sequence[str]) -> None:
+def explore(frame: "pd.DataFrame", still: Sequence[str]) -> None:
     """Choose two nets of the page and lay their reliability diagrams side by side; nothing is trained.
 
     Where no one can choose, in a page that the runner writes, the nets named in `still` stand side by side.
 
     Args:
-        nets: name -> bins.
+        frame: columns as those of `beside`.
         still: names for the page.
     """
     if "REPLICATION_RESULT" in os.environ:
-        beside(nets, still)
+        beside(frame, still)
         return
     import ipywidgets as widgets
     from IPython.display import display
 
-    choices = [widgets.Dropdown(options=list(nets), value=name, description=word)
-               for name, word in zip((still[0], still[-1]), ("left", "right"), strict=True)]  # fmt: skip
-    drawn = widgets.interactive_output(lambda left, right: beside(nets, (left, right)),
+    arms = list(frame["arm"].unique())
+    choices = [widgets.Dropdown(options=arms, value=arm, description=word)
+               for arm, word in zip((still[0], still[-1]), ("left", "right"), strict=True)]  # fmt: skip
+    drawn = widgets.interactive_output(lambda left, right: beside(frame, (left, right)),
                                        {"left": choices[0], "right": choices[1]})  # fmt: skip
     display(widgets.HBox(choices), drawn)

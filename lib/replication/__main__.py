@@ -88,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "run":
             sub.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="overrides")
             sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
-            words = "for one notebook, which fails then; by default 30 at reduced, half a day at laptop"
+            usual = ", ".join(f"{seconds / 60:g} at {tier}" for tier, seconds in runner.LIMIT_SECONDS.items())
+            words = f"for one notebook, which fails then; by default {usual}"
             sub.add_argument("--limit", type=_minutes, default=None, metavar="MINUTES", help=words)
             words = "a pilot: seeds from this one on, 100 say, in place of 0, 1, ...; it cannot be recorded"
             sub.add_argument("--first-seed", type=_seed, default=0, help=words)

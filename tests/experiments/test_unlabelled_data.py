@@ -170,11 +170,3 @@ def test_the_best_rate_is_chosen_seed_by_seed_on_the_pool():
     tried = {"a": [{"right on the pool": 0.7, "n": 1}, {"right on the pool": 0.9, "n": 2}],
              "b": [{"right on the pool": 0.8, "n": 3}, {"right on the pool": 0.6, "n": 4}]}  # fmt: skip
     assert [run["n"] for run in derive.best_rate(tried, ["a", "b"])] == [3, 2]
-
-
-def test_reliability_pools_the_seeds():
-    one = {"confidence": [0.22, 0.92], "accuracy": [0.0, 1.0], "size": [1, 3]}
-    other = {"confidence": [0.28, 0.55, 1.0], "accuracy": [1.0, 0.5, 0.0], "size": [1, 2, 1]}
-    pooled = derive.reliability({"net": [{"reliability": one}, {"reliability": other}]}, "net")
-    assert pooled["confidence"] == pytest.approx([0.25, 0.55, 0.94])
-    assert pooled["accuracy"] == pytest.approx([0.5, 0.5, 0.75]) and pooled["share"] == pytest.approx([0.25, 0.25, 0.5])

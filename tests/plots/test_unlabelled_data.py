@@ -12,10 +12,8 @@ import pytest
 
 from lib.plots import unlabelled_data as plots
 
-BINS = {
-    "supervised": {"confidence": [0.5, 0.9], "accuracy": [0.5, 0.8], "share": [0.5, 0.5]},
-    "student": {"confidence": [0.6], "accuracy": [0.7], "share": [1.0]},
-}
+LINES = [("supervised", 0, 0.5, 0.5, 40), ("supervised", 1, 0.9, 0.8, 40), ("student", 0, 0.6, 0.7, 80)]
+FRAME = pd.DataFrame(LINES, columns=["arm", "seed", "confidence", "accuracy", "size"])
 
 
 @pytest.fixture
@@ -35,12 +33,12 @@ def test_gains_stand_at_their_number_of_images_and_means_are_joined():
 
 
 def test_a_net_is_told_in_words():
-    assert plots.in_words(BINS["supervised"], "supervised") == "supervised: right 65.0%, sure 70.0%"
+    assert plots.in_words(FRAME, "supervised") == "supervised: right 65.0%, sure 70.0%"
 
 
 def test_where_nobody_can_choose_the_nets_of_the_page_stand_side_by_side(shown, monkeypatch):
     monkeypatch.setenv("REPLICATION_RESULT", "somewhere")
-    plots.explore(BINS, ["supervised", "student"])
+    plots.explore(FRAME, ["supervised", "student"])
     ((figure, about, alt),) = shown
     assert len(figure.axes) == 2 and about == "figure: reliability of supervised, student" and "right 70.0%" in alt
 
@@ -49,7 +47,7 @@ def test_both_nets_can_be_chosen(shown, monkeypatch):
     monkeypatch.delenv("REPLICATION_RESULT", raising=False)
     displayed = []
     monkeypatch.setattr("IPython.display.display", lambda *what: displayed.extend(what))
-    plots.explore(BINS, ["supervised", "student"])
+    plots.explore(FRAME, ["supervised", "student"])
     left, right = next(what for what in displayed if isinstance(what, ipywidgets.HBox)).children
     assert (left.value, right.value) == ("supervised", "student") and shown[-1][1].endswith("supervised, student")
     left.value = "student"

@@ -76,24 +76,6 @@ def best_rate(nets: RunsOf, names: Sequence[str]) -> Runs:
     return [max(runs, key=lambda run: run["right on the pool"]) for runs in zip(*(nets[n] for n in names), strict=True)]
 
 
-def reliability(nets: RunsOf, name: str) -> dict[str, list[float]]:
-    """A net's reliability diagram, all seeds pooled, tenth by tenth of the confidence: confidence, accuracy, share."""
-    sums = [[0.0, 0.0, 0.0] for _ in range(10)]
-    for run in nets[name]:
-        of = run["reliability"]
-        for confidence, accuracy, size in zip(of["confidence"], of["accuracy"], of["size"], strict=True):
-            tenth = sums[min(9, int(10 * confidence))]
-            for place, added in enumerate((confidence * size, accuracy * size, size)):
-                tenth[place] += added
-    kept = [tenth for tenth in sums if tenth[2]]
-    answers = sum(size for *_, size in kept)
-    return {
-        "confidence": [confidence / size for confidence, _, size in kept],
-        "accuracy": [accuracy / size for _, accuracy, size in kept],
-        "share": [size / answers for *_, size in kept],
-    }
-
-
 def derived(nets: RunsOf, ratios: dict[str, tuple[str, str]]) -> dict[str, list[float]]:
     """What the rules ask beside what `paper.yaml` addresses by its path; one value per seed.
 
