@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from lib.replication.report import MARK, generated
 from lib.roots import repository
 
 ARM = '''"""Arms of the tiny notebooks."""
@@ -97,6 +98,13 @@ def make_tree(folder: Path) -> Path:
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "tiny"]):
         git(folder, *command)
     return folder
+
+
+def write_pages(folder: Path) -> None:
+    """READMEs with the marks of every generated part that there is, as many as the report asks for."""
+    (folder / "papers" / "JEM" / "README.md").touch()
+    for page, parts in generated(folder).items():
+        page.write_text("\n".join(MARK.format(name=part, text="") for part in parts))
 
 
 def git(folder: Path, *arguments: str) -> None:

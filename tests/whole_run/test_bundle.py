@@ -22,15 +22,7 @@ def home(tmp_path_factory):
     (tree / day.ORDER.relative_to(day.repository())).write_text(
         f"{order} seconds: 30}}}}\ntier: laptop\nnotebooks: [JEM/1]\n"
     )
-    (tree / "README.md").write_text(
-        "<!-- generated: scoreboard -->\n\n<!-- end of generated: scoreboard -->\n"
-        "<!-- generated: false reproduced -->\n\n<!-- end of generated: false reproduced -->\n"
-    )
-    marks = [
-        f"<!-- generated: {p} -->\n\n<!-- end of generated: {p} -->"
-        for p in ("claims", "deviations", "cost", "figures")
-    ]
-    (tree / "papers" / "JEM" / "README.md").write_text("\n".join(marks))
+    tiny.write_pages(tree)
     tiny.git(tree, "add", "-A")
     tiny.git(tree, "commit", "-qm", "order")
     return tree

@@ -56,10 +56,7 @@ def tree(tmp_path_factory):
     folder = tiny.make_tree(tmp_path_factory.mktemp("tree"))
     (folder / "lib" / "experiments" / "tiny.py").write_text(ARM)
     tiny.write_notebook(folder, 1, extra=KEEP)
-    marks = "<!-- generated: {p} -->\n\n<!-- end of generated: {p} -->\n"
-    (folder / "README.md").write_text("".join(marks.format(p=p) for p in ("scoreboard", "false reproduced")))
-    parts = ("claims", "deviations", "cost", "figures")
-    (folder / "papers" / "JEM" / "README.md").write_text("".join(marks.format(p=part) for part in parts))
+    tiny.write_pages(folder)
     tiny.git(folder, "add", "-A")
     tiny.git(folder, "commit", "-qm", "keeps its net")
     for command in ("run", "record"):

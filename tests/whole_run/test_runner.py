@@ -113,13 +113,7 @@ def test_a_run_with_uncommitted_inputs_is_made_in_place_and_cannot_be_recorded(t
 
 def test_recording_keeps_result_verdict_and_stored_outputs(finished, tmp_path):
     tree = tiny.make_tree(tmp_path)
-    (tree / "README.md").write_text(
-        "<!-- generated: scoreboard -->\n\n<!-- end of generated: scoreboard -->\n"
-        "<!-- generated: false reproduced -->\n\n<!-- end of generated: false reproduced -->\n"
-    )
-    parts = ("claims", "deviations", "cost", "figures")
-    marks = "\n".join(f"<!-- generated: {part} -->\n\n<!-- end of generated: {part} -->" for part in parts)
-    (tree / "papers" / "JEM" / "README.md").write_text(marks)
+    tiny.write_pages(tree)
     tiny.git(tree, "add", "-A")
     tiny.git(tree, "commit", "-qm", "pages")
     assert tiny.replication(tree, "run", "--tier", "laptop").returncode == 0
