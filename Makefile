@@ -16,6 +16,9 @@ RUN := $(PYTHON) -m lib.replication
 # uv reads a local wheel folder from a variable of its own
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 
+# where no process may write bytecode, every start compiles a thousand files again
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: env reproduce test test-elsewhere test-mutations test-faults test-quick test-report check lab notebooks record report bundle status bench clean
 
 env: $(READY)

@@ -35,8 +35,20 @@ def narrow(monkeypatch):
     monkeypatch.setattr(importlib.import_module("lib.models.alexnet"), "WIDTHS", (4, 4, 4, 4, 4))
 
 
+@pytest.fixture
+def brief(monkeypatch):
+    """AutoAttack against two classes and with few queries: the hundredth query meets the devices of the second."""
+    apgd, fab, square = (importlib.import_module(f"lib.attacks.{name}") for name in ("apgd", "fab", "square"))
+    ranks, search = apgd.target_ranks, square._search
+    for module in (apgd, fab):
+        monkeypatch.setattr(module, "target_ranks", lambda model, images, count: ranks(model, images, min(count, 2)))
+    monkeypatch.setattr(
+        square, "_search", lambda *args, queries, **rest: search(*args, queries=min(queries, 4), **rest)
+    )
+
+
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
-def test_a_notebook_runs_on_a_pretended_gpu(notebook, narrow):
+def test_a_notebook_runs_on_a_pretended_gpu(notebook, narrow, brief):
     with pretended_gpu() as marks:
         dry_run(notebook, "gpu")
     assert marks.made > 100, "the notebook computed on the CPU"
