@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from benchmarks import attacks, energy, fooling, metrics, training
+from benchmarks import attacks, corruptions, energy, fooling, metrics, training
 from benchmarks.compare import Outcome, Row, measure
 from benchmarks.nets import subject
 from benchmarks.table import table, with_table
@@ -40,7 +40,14 @@ def main(arguments: Sequence[str]) -> int:
 def all_rows() -> dict[str, Callable[[int], Row]]:
     """Every row by its key, still to be made."""
     on = subject()
-    return {**metrics.rows(), **energy.rows(), **fooling.rows(), **training.rows(on), **attacks.rows(on)}
+    return {
+        **metrics.rows(),
+        **energy.rows(),
+        **fooling.rows(),
+        **corruptions.rows(),
+        **training.rows(on),
+        **attacks.rows(on),
+    }
 
 
 def chosen(names: Sequence[str]) -> list[Callable[[int], Row]]:

@@ -35,16 +35,17 @@ def glass_blur(images: Tensor, level: int, generator: torch.Generator) -> Tensor
 
 def scattered(images: Tensor, reach: int, passes: int, generator: torch.Generator) -> Tensor:
     """From the last pixel to the first, each becomes its neighbour at an offset drawn from -reach to reach - 1."""
-    n, height, width = len(images), images.shape[2], images.shape[3]
+    n, channels, height, width = images.shape
     inner = (passes, height - 2 * reach, width - 2 * reach, 2, n)
     offsets = torch.randint(-reach, reach, inner, generator=generator, device=generator.device).to(images.device)
-    moved, which = images.clone(), torch.arange(n, device=images.device)
+    pixels = images.permute(2, 3, 0, 1).contiguous()  # (H, W, N, C): the pixels of one place lie side by side
+    listed, which = pixels.view(-1, channels), torch.arange(n, device=images.device)
     for steps in offsets:
         for i, h in enumerate(range(height - reach, reach, -1)):
             for j, w in enumerate(range(width - reach, reach, -1)):
                 down, right = steps[i, j]  # (N,) each
-                moved[:, :, h, w] = moved[which, :, h + down, w + right]
-    return moved
+                pixels[h, w] = listed.index_select(0, ((h + down) * width + w + right) * n + which)
+    return pixels.permute(2, 3, 0, 1).contiguous()
 
 
 def motion_blur(images: Tensor, level: int, generator: torch.Generator) -> Tensor:
@@ -68,20 +69,22 @@ def along_a_line(images: Tensor, angles: Tensor, radius: int, sigma: float) -> T
     """
     points = torch.arange(2 * radius + 1)
     weights = torch.exp(-(points**2) / (2 * sigma**2))
-    total = torch.zeros_like(images)
+    pictures = images.permute(0, 2, 3, 1).contiguous()  # (N, H, W, C): the channels of a pixel move together
+    total = torch.zeros_like(pictures)
     for i, weight in zip(points.tolist(), (weights / weights.sum()).tolist(), strict=True):
         down, right = (-torch.ceil(i * part - 0.5).long() for part in (angles.sin(), angles.cos()))
-        total += weight * shifted(images, down, right)
-    return total
+        total += weight * shifted(pictures, down, right)
+    return total.permute(0, 3, 1, 2).contiguous()
 
 
-def shifted(images: Tensor, down: Tensor, right: Tensor) -> Tensor:
-    """Each image (C, H, W) of a batch moved by whole pixels, (N,) down and right; border pixels repeat inwards."""
-    height, width = images.shape[2:]
-    rows = (torch.arange(height, device=images.device) - down[:, None]).clamp(0, height - 1)  # (N, H)
-    columns = (torch.arange(width, device=images.device) - right[:, None]).clamp(0, width - 1)  # (N, W)
-    which = torch.arange(len(images), device=images.device)[:, None, None]
-    return images.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+def shifted(pictures: Tensor, down: Tensor, right: Tensor) -> Tensor:
+    """Each picture (H, W, C) of a batch moved by whole pixels, (N,) down and right; border pixels repeat inwards."""
+    n, height, width, channels = pictures.shape
+    rows = (torch.arange(height, device=pictures.device) - down[:, None]).clamp(0, height - 1)  # (N, H)
+    columns = (torch.arange(width, device=pictures.device) - right[:, None]).clamp(0, width - 1)  # (N, W)
+    first = torch.arange(n, device=pictures.device)[:, None, None] * (height * width)
+    places = first + rows[:, :, None] * width + columns[:, None, :]  # (N, H, W), in the list of all pixels
+    return pictures.view(-1, channels).index_select(0, places.flatten()).view(pictures.shape)
 
 
 def zoom_blur(images: Tensor, level: int, generator: torch.Generator) -> Tensor:
