@@ -14,6 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from lib.data.image_set import ImageSet
 from lib.data.noise_sets import gaussian
 from lib.experiments.confidence_calibrated_ood.subjects import (
     NETS,
@@ -25,10 +26,10 @@ from lib.experiments.confidence_calibrated_ood.subjects import (
 )
 from lib.methods.confidence_loss import Forward, confidence_loss
 from lib.training.batches import Batch
-from lib.training.device import prepare
+from lib.training.device import Compute, prepare
 from lib.training.evaluate import predict
-from lib.training.loop import Augment, BatchLoss, supervised, train
-from lib.training.recipe import Shape
+from lib.training.loop import Augment, BatchLoss, History, supervised, train
+from lib.training.recipe import Recipe, Shape
 
 Draw = Callable[[int, torch.Generator], Tensor]  # (count, generator) -> outliers (count, C, H, W), augmented
 
@@ -93,10 +94,40 @@ def classifier(
     seen, tested = out_of_distribution(
         fit.shape, seed, broad_dataset, narrow_dataset, near_datasets, far_datasets, noises, seen_share, ood_images
     )
-    batch = batch_images + (outlier_images if how.filled else 0)
     augment = None if net in NOT_AUGMENTED else augmentation(dataset)
     compute = prepare(device)
     outliers = outlier_source(how, seen, fit.shape, few_images, augment, seed, compute.device)
+    model, history = fitted(
+        seed, how, recipe, fit, outliers, augment, beta, train_steps, batch_images, outlier_images, compute, checkpoint,
+        fingerprint=f"{training}, {net}, beta {beta}, {outlier_images} outliers of {few_images}",
+    )  # fmt: skip
+    sets = {"test": test.images, "validation": validation.images} | tested
+    return {
+        "logits": {name: predict(model, images) for name, images in sets.items()}
+        | {"test, batch statistics": with_batch_statistics(model, test.images[:STATISTICS_IMAGES])},
+        "labels": {"test": test.labels, "validation": validation.labels},
+        "weights": {name: value.cpu() for name, value in model.state_dict().items()},
+        "cpu seconds": history.cpu_seconds,
+    }
+
+
+def fitted(
+    seed: int,
+    how: Training,
+    recipe: Recipe,
+    fit: ImageSet,
+    outliers: Draw | None,
+    augment: Augment | None,
+    beta: float,
+    train_steps: int,
+    batch_images: int,
+    outlier_images: int,
+    compute: Compute,
+    checkpoint: Path | None,
+    fingerprint: str,
+) -> tuple[nn.Module, History]:
+    """A fresh net after its training, and how that went; a batch without outliers is filled with images of its own."""
+    batch = batch_images + (outlier_images if how.filled else 0)
     torch.manual_seed(seed)
     model = recipe.build(fit.shape, len(fit.classes))
     history = train(
@@ -113,15 +144,9 @@ def classifier(
         seed=seed,
         compute=compute,
         checkpoint=checkpoint,
+        fingerprint=fingerprint,
     )
-    sets = {"test": test.images, "validation": validation.images} | tested
-    return {
-        "logits": {name: predict(model, images) for name, images in sets.items()}
-        | {"test, batch statistics": with_batch_statistics(model, test.images[:STATISTICS_IMAGES])},
-        "labels": {"test": test.labels, "validation": validation.labels},
-        "weights": {name: value.cpu() for name, value in model.state_dict().items()},
-        "cpu seconds": history.cpu_seconds,
-    }
+    return model, history
 
 
 def loss_of(how: Training, outliers: Draw | None, beta: float, count: int) -> BatchLoss:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from lib.data.image_set import ImageSet
 from lib.data.made_outliers import made_outliers
-from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS, loss_of, outlier_source
+from lib.experiments.confidence_calibrated_ood.confidence_loss import TRAININGS, fitted, outlier_source
 from lib.experiments.confidence_calibrated_ood.subjects import (
     NETS,
     NOT_AUGMENTED,
@@ -29,7 +29,6 @@ from lib.metrics.detection import auroc, fpr_at_tpr
 from lib.models.alexnet import alexnet
 from lib.training.device import derived_seed, prepare
 from lib.training.evaluate import error_rate, predict
-from lib.training.loop import train
 from lib.training.optimisers import adam
 from lib.training.recipe import Recipe, Shape
 from lib.training.schedules import step_decay
@@ -93,25 +92,10 @@ def second_classifier(
     augment = None if net in UNAUGMENTED else augmentation(dataset)
     compute = prepare(device)
     outliers = outlier_source(how, seen, fit.shape, few_images, augment, seed, compute.device)
-    batch = batch_images + (outlier_images if how.filled else 0)
-    torch.manual_seed(seed)
-    model = recipe.build(fit.shape, len(fit.classes))
-    train(
-        model,
-        fit.images,
-        fit.labels,
-        steps=train_steps,
-        batch_size=batch,
-        optimiser=recipe.optimiser(model, batch),
-        schedule=recipe.schedule(train_steps),
-        batch_loss=loss_of(how, outliers, beta, outlier_images),
-        augment=augment,
-        drop_last=True,
-        seed=seed,
-        compute=compute,
-        checkpoint=checkpoint,
+    model, _ = fitted(
+        seed, how, recipe, fit, outliers, augment, beta, train_steps, batch_images, outlier_images, compute, checkpoint,
         fingerprint=f"{training}, {net}, beta {beta}, {outlier_images} outliers of {few_images}",
-    )
+    )  # fmt: skip
     return {
         "accuracy": 1 - error_rate(model, test.images, test.labels),
         "weights": {name: value.cpu() for name, value in model.state_dict().items()},
