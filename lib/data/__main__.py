@@ -4,7 +4,8 @@ import sys
 from pathlib import Path
 
 from lib.data.catalogue import EXTRA_FILES, FACTS, Facts, advice, readable_size
-from lib.data.downloads import DOWNLOADS, DownloadFailed, get
+from lib.data.downloads import DOWNLOADS, get
+from lib.data.fetching import DownloadFailed
 from lib.data.files import digest_of
 from lib.roots import data_root
 

@@ -1,30 +1,15 @@
-"""Fetching published files: to a `.part` file first, then checksum, then rename or safe unpacking."""
+"""Where the published files lie, their checksums, and how each is put into its place, archives unpacked safely."""
 
-import errno
 import gzip
-import http.client
-import os
 import shutil
 import tarfile
 import tempfile
-import threading
-import urllib.error
-import urllib.request
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from tqdm import tqdm
-
-from lib.data.files import digest_of
-
-CHUNK = 1 << 20
-TIMEOUT_SECONDS = 60
-
-
-class DownloadFailed(OSError):
-    """A file could not be fetched, or what came was not the published file."""
+from lib.data.fetching import DownloadFailed, begins_right, digest_matches, fetch, in_words
+from lib.files import locked
 
 
 @dataclass(frozen=True)
@@ -37,15 +22,18 @@ class Download:
         digest: "md5:..." or "sha256:..." as published; "" where nobody published one (then the first bytes are looked
             at, and the reader checks contents).
         into: for an archive the folder to unpack to, relative to the data root; "" keeps the file as it is.
+        mirrors: other addresses of the same file, asked in turn where the first does not give it.
     """
 
     url: str
     path: str
     digest: str = ""
     into: str = ""
+    mirrors: tuple[str, ...] = ()
 
 
 _MNIST_URL = "https://ossci-datasets.s3.amazonaws.com/mnist"
+_MNIST_MIRROR = "https://storage.googleapis.com/cvdf-datasets/mnist"
 _SVHN_URL = "http://ufldl.stanford.edu/housenumbers"
 _CIFAR_URL = "https://www.cs.toronto.edu/~kriz"
 _CIFAR10_1_URL = "https://github.com/modestyachts/CIFAR-10.1/raw/master/datasets"
@@ -67,7 +55,8 @@ _TINY_IMAGENET = Download(
 
 
 def _mnist(name: str, md5: str) -> Download:
-    return Download(f"{_MNIST_URL}/{name}.gz", f"MNIST/raw/{name}.gz", f"md5:{md5}", into="MNIST/raw")
+    place, mirrors = f"MNIST/raw/{name}.gz", (f"{_MNIST_MIRROR}/{name}.gz",)
+    return Download(f"{_MNIST_URL}/{name}.gz", place, f"md5:{md5}", into="MNIST/raw", mirrors=mirrors)
 
 
 DOWNLOADS: dict[str, tuple[Download, ...]] = {
@@ -167,100 +156,22 @@ def get(name: str, root: Path) -> None:
     """Fetch a set into the data root; archives are removed once they are unpacked.
 
     Raises:
-        DownloadFailed: no connection or one that broke, a web page instead of a file, a wrong checksum, a full disk;
-            nothing is left behind.
+        DownloadFailed: no connection or one that keeps breaking, a web page instead of a file, a wrong checksum, a full
+            disk; of a connection that broke the next call makes use, nothing else is left behind.
     """
-    for download in DOWNLOADS[name]:
-        path = root / download.path
-        if not (path.is_file() and (digest_matches(path, download.digest) if download.digest else begins_right(path))):
-            fetch(download.url, path, download.digest)
-        if download.into:
-            unpack(path, root / download.into)
-            path.unlink()
+    with locked(root / ".fetching"):  # one process at a time: two would write into one `.part` file
+        for download in DOWNLOADS[name]:
+            path = root / download.path
+            if not (path.is_file() and is_right(path, download.digest)):
+                fetch([download.url, *download.mirrors], path, download.digest)
+            if download.into:
+                unpack(path, root / download.into)
+                path.unlink()
 
 
-def fetch(url: str, path: Path, digest: str) -> None:
-    """Fetch one file: written under a name of this process's own that ends in `.part`, verified, then renamed.
-
-    Raises:
-        DownloadFailed: see `get`.
-    """
-    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as response, part.open("wb") as stream:
-            expected = int(response.headers.get("Content-Length") or 0)
-            copy(response, stream, expected, path.name)
-        refuse_wrong_file(url, part, expected, digest)
-        part.replace(path)
-    except DownloadFailed:
-        raise
-    except http.client.HTTPException as fault:
-        raise DownloadFailed(f"{url}: the connection broke ({fault!r}); try again") from fault
-    except (urllib.error.URLError, TimeoutError, ConnectionError) as fault:
-        reason = getattr(fault, "reason", fault)
-        raise DownloadFailed(
-            f"{url} cannot be reached ({reason}). Without a network: fetch it elsewhere, place it as {path}, and run "
-            "the same command again."
-        ) from fault
-    except OSError as fault:
-        raise DownloadFailed(f"{path} cannot be written: {in_words(fault)}") from fault
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def copy(source: BinaryIO, target: BinaryIO, expected: int, name: str) -> None:
-    """Copy a stream in pieces, with a progress bar on a terminal."""
-    with tqdm(total=expected or None, unit="B", unit_scale=True, desc=name, disable=None) as bar:
-        while piece := source.read(CHUNK):
-            target.write(piece)
-            bar.update(len(piece))
-
-
-def refuse_wrong_file(url: str, part: Path, expected: int, digest: str) -> None:
-    """Raise unless what was fetched is complete, no web page, and has the published checksum."""
-    size = part.stat().st_size
-    if expected and size != expected:
-        raise DownloadFailed(f"{url}: the connection broke after {size:,} of {expected:,} bytes; try again")
-    if is_html(part):
-        raise DownloadFailed(f"{url} gave a web page instead of the file; open it in a browser to see what it says")
-    if not digest and not begins_right(part, Path(url).suffix):
-        raise DownloadFailed(
-            f"{url} gave {size:,} bytes that are no {Path(url).suffix} file; open it in a browser to see what it says"
-        )
-    if digest and not digest_matches(part, digest):
-        algorithm = digest.partition(":")[0]
-        raise DownloadFailed(f"{url}: checksum is {digest_of(part, algorithm)}, the published one is {digest}")
-
-
-def digest_matches(path: Path, digest: str) -> bool:
-    """Whether a file has the given checksum."""
-    return digest_of(path, digest.partition(":")[0]) == digest
-
-
-def is_html(path: Path) -> bool:
-    """Whether a file begins like a web page, or like any other page of marks."""
-    with path.open("rb") as stream:
-        head = stream.read(512).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    return head.startswith((b"<!doctype html", b"<html", b"<?xml"))
-
-
-FIRST_BYTES = {".npy": b"\x93NUMPY", ".npz": b"PK\x03\x04", ".zip": b"PK\x03\x04", ".gz": b"\x1f\x8b"}
-
-
-def begins_right(path: Path, suffix: str | None = None) -> bool:
-    """Whether a file is not empty and has the first bytes of its kind, by its own suffix unless one is given."""
-    wanted = FIRST_BYTES.get(path.suffix if suffix is None else suffix, b"")
-    with path.open("rb") as stream:
-        head = stream.read(max(len(wanted), 1))
-    return head != b"" and head.startswith(wanted)
-
-
-def in_words(fault: OSError) -> str:
-    """What to do about a file that the system would not write."""
-    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{fault.strerror}. Free some space, or set REPLICATION_DATA to another disk; nothing there has changed"
-    return f"{fault.strerror or fault}"
+def is_right(path: Path, digest: str) -> bool:
+    """Whether a file has its checksum, or at least the first bytes of its kind."""
+    return digest_matches(path, digest) if digest else begins_right(path)
 
 
 def unpack(archive: Path, target: Path) -> None:

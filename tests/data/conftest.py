@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from lib.data import files
+from tests.data.web import Server
 
 
 @pytest.fixture(autouse=True)
@@ -16,6 +17,13 @@ def own_roots(tmp_path, monkeypatch):
 @pytest.fixture
 def root(tmp_path):
     return tmp_path / "data"
+
+
+@pytest.fixture
+def server():
+    serving = Server()
+    yield serving
+    serving.close()
 
 
 @pytest.fixture
