@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from lib.plots.panels import half_width, theme
+from lib.plots.panels import half_width, legend_below, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def errors(frame: "pd.DataFrame", axes: "Axes") -> None:
 
 def beneath(axes: "Axes") -> None:
     """A legend beneath the axes, where it covers no dot."""
-    axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    legend_below(axes, fontsize=7, ncols=3)
 
 
 def placed(frame: "pd.DataFrame", axes: "Axes") -> list[tuple[str | None, float, Any, "pd.DataFrame"]]:

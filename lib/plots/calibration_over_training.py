@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lib.plots.maximum_softmax import COLOURS
-from lib.plots.panels import half_width, show, theme
+from lib.plots.panels import half_width, legend_below, show, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,7 @@ def errors(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.plot(floor, height, "|", color="0.15", ms=14, mew=1.8, label=None if height else "floor")
     axes.set_xlabel("RMS calibration error, per cent", fontsize=9)
     axes.set_xlim(left=0)
-    axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.3, -0.2))
+    legend_below(axes, across=0.3, fontsize=7, ncols=3)
 
 
 def over_training(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -61,7 +61,7 @@ def over_training(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.set_ylabel("RMS error, per cent", fontsize=9)
     axes.set_xlim(0, 1.02)
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    legend_below(axes, fontsize=7, ncols=2)
 
 
 def sign(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -82,7 +82,7 @@ def sign(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.set_xlabel("share of the training", fontsize=9)
     axes.set_ylabel("confidence minus accuracy, points", fontsize=9)
     axes.set_xlim(0, 1.02)
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    legend_below(axes, fontsize=7, ncols=2)
 
 
 def scene(shown: dict[str, Any], net: str, bin_size: int, temperature: float) -> None:

@@ -4,7 +4,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lib.plots.panels import half_width, show, theme
+from lib.plots.panels import half_width, legend_below, show, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ def by_rank(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.errorbar(means.index + shift, means, bars, fmt=METHODS[str(method)], ls=style, label=f"{start}, {method}",
                       mfc=None if method == "plain" else "white", **look)  # fmt: skip
     axes.set(xlabel="class, the largest first", ylabel="test error", ylim=(0, 1), xticks=sorted(least["rank"].unique()))
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.28))
+    legend_below(axes, fontsize=7, ncols=2)
 
 
 def chosen(frame: "pd.DataFrame", method: str, gamma: float) -> None:

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from lib.plots.panels import legend_below
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -68,4 +70,4 @@ def by_set(frame: "pd.DataFrame", axes: "Axes", value: str) -> None:
     axes.grid(False, axis="y")
     keys = [Line2D([], [], color=colours[training], lw=2.5, label=training) for training in trainings]
     keys.append(Line2D([], [], color="0.3", marker="o", mfc="none", ls="", label="kind seen"))
-    axes.legend(handles=keys, fontsize=7.5, ncols=4, loc="upper center", bbox_to_anchor=(0.42, -0.26))
+    legend_below(axes, across=0.42, handles=keys, fontsize=7.5, ncols=4)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from lib.plots.panels import half_width, theme
+from lib.plots.panels import half_width, legend_below, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,7 +36,7 @@ def sets(frame: "pd.DataFrame", axes: "Axes") -> None:
         )  # fmt: skip
     axes.plot([], [], "o", color="0.3", mfc="white", ms=4.5, label="open: classifier alone")
     axes.set(xlabel="AUROC (left of the line: inverted)", xlim=(-0.05, 1.05))
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.26))
+    legend_below(axes, fontsize=7, ncols=2)
 
 
 def histograms(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -60,7 +60,7 @@ def histograms(frame: "pd.DataFrame", axes: "Axes") -> None:
     width = frame["edge"].drop_duplicates().diff().median()
     axes.set(xlabel="score, deviations from the mean of the test images",
              xlim=(frame["edge"].min(), frame["edge"].max() + width))  # fmt: skip
-    axes.legend(fontsize=7, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.26))
+    legend_below(axes, fontsize=7, ncols=3)
 
 
 def play(nets: Sequence[str], scores: Sequence[str], of: Callable[[str, str], "pd.DataFrame"]) -> None:

@@ -4,7 +4,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lib.plots.panels import half_width, show, theme
+from lib.plots.panels import half_width, legend_below, show, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ def strengths(frame: "pd.DataFrame", axes: "Axes") -> None:
         if method in set(frame["method"]) and method != "no correction":
             axes.plot([], [], mark, color="0.3", mfc="white", label=method)
     axes.set(xlabel="strength of uniform noise", ylabel="test error", ylim=(0, 1))
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    legend_below(axes, fontsize=7, ncols=2)
 
 
 def memorising(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -68,7 +68,7 @@ def memorising(frame: "pd.DataFrame", axes: "Axes") -> None:
             axes.plot(line["share of the run"], line["error"], style, color=colour, lw=0.6, alpha=0.4)
         axes.plot(means, style, color=colour, lw=2, label=f"{start}, {kind}")
     axes.set(xlabel="share of the training", ylabel="error", ylim=(0, 1), xlim=(0, 1.02))
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.22))
+    legend_below(axes, fontsize=7, ncols=2)
 
 
 def long_schedule(frame: "pd.DataFrame", axes: "Axes") -> None:

@@ -4,7 +4,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lib.plots.panels import half_width, show, theme
+from lib.plots.panels import half_width, legend_below, show, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +34,7 @@ def gains(frame: "pd.DataFrame", axes: "Axes") -> None:
             color=palette[against], label=str(against) if place == names[0] else None,
         )  # fmt: skip
     axes.set_xlabel("AUROC of the tuned net less that of ...", fontsize=9)
-    axes.legend(fontsize=7, ncols=1, loc="upper center", bbox_to_anchor=(0.4, -0.24))
+    legend_below(axes, across=0.4, fontsize=7, ncols=1)
 
 
 def by_accuracy(frame: "pd.DataFrame", axes: "Axes") -> None:
@@ -65,7 +65,7 @@ def by_accuracy(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.xaxis.set_major_locator(LogLocator(10, (1, 2, 5)))
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.24))
+    legend_below(axes, fontsize=7, ncols=2)
 
 
 def histogram(frame: "pd.DataFrame", axes: "Axes") -> None:

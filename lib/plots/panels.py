@@ -8,18 +8,20 @@ import base64
 import hashlib
 import io
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Draw = Callable[["pd.DataFrame", "Axes"], None]
 PANEL = (5.2, 3.6)  # inches
 TITLE = 52  # characters of a title that fit over a panel
+UNDER_THE_LABEL = 38  # points from a panel's lower edge past its ticks and label
 COLOURS = 256  # of a stored picture, which has a third of the bytes then
 
 
@@ -102,3 +104,21 @@ def save_svg(path: Path, caption: str, draw: Draw, frame: "pd.DataFrame") -> Non
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
+
+
+def legend_below(axes: "Axes", across: float = 0.5, handles: "Sequence[Artist] | None" = None, **how: Any) -> None:
+    """A legend under the label of the horizontal axis, however high the panel is.
+
+    Args:
+        axes: the panel, its label and ticks set.
+        across: where the middle of the legend lies, 0 the left and 1 the right end of the panel.
+        handles: what it names; by default all that has a label.
+        **how: as for `Axes.legend`.
+    """
+    from matplotlib.transforms import ScaledTranslation
+
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    down = ScaledTranslation(0, -UNDER_THE_LABEL / 72, figure.dpi_scale_trans)
+    how |= {"loc": "upper center", "bbox_to_anchor": (across, 0), "bbox_transform": axes.transAxes + down}
+    axes.legend(**how) if handles is None else axes.legend(handles=handles, **how)

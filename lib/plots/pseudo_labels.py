@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lib.plots.panels import show, theme
+from lib.plots.panels import legend_below, show, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +45,7 @@ def grid_of_thresholds(frame: "pd.DataFrame", axes: "Axes") -> None:
     axes.axhline(frame["wanted"].iloc[0], color="0.2", lw=1, ls="--", label="wanted")
     axes.set(xlabel="threshold", ylabel="images left", xlim=(0.29, 1.01))
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=7, ncols=6, loc="upper center", bbox_to_anchor=(0.5, -0.18))
+    legend_below(axes, fontsize=7, ncols=6)
 
 
 def left_by(counts: Counts, threshold: float) -> dict[str, int]:

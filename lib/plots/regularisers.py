@@ -4,7 +4,7 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lib.plots.panels import half_width, show, theme
+from lib.plots.panels import half_width, legend_below, show, theme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def early_stopping(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.plot(test["epoch"], test["accuracy"], ":", color=colour, lw=1.2, label=f"the paper, {net}, test")
     axes.plot([], [], "*", color="0.3", ms=9, label="chosen on held-out images")
     axes.set(xlabel="epoch", ylabel="accuracy", ylim=(0, 1.03))
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.24))  # where it covers no star
+    legend_below(axes, fontsize=7, ncols=2)  # where it covers no star
 
 
 def coefficients(frame: "pd.DataFrame", axes: "Axes") -> None:

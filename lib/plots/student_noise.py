@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lib.plots.panels import show, theme
+from lib.plots.panels import legend_below, show, theme
 from lib.plots.tiles import GAP, Pixels, put
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def losses(frame: "pd.DataFrame", axes: "Axes") -> None:
         axes.plot(lines.groupby("share")["loss"].mean(), style, color=colour, lw=2, label=f"{student}, {images}")
     axes.set(xlabel="share of the training", ylabel="training loss, nats", xlim=(0, 1.02))
     axes.set_ylim(bottom=0)
-    axes.legend(fontsize=7, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.26))
+    legend_below(axes, fontsize=7, ncols=2)
 
 
 def still(images: Any, change: Change, spaces: Mapping[str, Sequence[str]]) -> None:
