@@ -1,4 +1,4 @@
-"""`python -m lib.replication new | check | run | status | record | notebooks | bundle | day`: all the commands."""
+"""`python -m lib.replication new | check | run | status | needs | record | notebooks | bundle | day`: every command."""
 
 import argparse
 import math
@@ -9,17 +9,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lib.replication import bundle, day, glance, record, report, runner, spread
+from lib.replication import bundle, day, glance, needs, record, report, runner, spread
 from lib.replication.check import check_paper
-from lib.replication.gpus import gpus
+from lib.replication.gpus import GPU_TIERS, gpus
 from lib.replication.in_short import stands_in_short
 from lib.replication.new import new
 from lib.replication.notebooks import Notebook, all_notebooks, find_notebook, papers, select
 from lib.replication.parameters import TIERS, ParameterError, Parameters, parse_overrides
-from lib.replication.snapshot import tree_for
+from lib.replication.snapshot import Tree, tree_for
 from lib.roots import output_root, repository
 
-GPU_TIERS = ("gpu", "paper")
 TIME_UP = 3
 SPREAD = "first a process for each seed, --jobs of them at a time (one a core by default), builds what the seed needs"
 
@@ -74,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, words in (
         ("run", _run, "execute notebooks whose inputs changed, and print the scoreboard"),
         ("status", _status, "what is fresh, what is recorded, and what differs"),
+        ("needs", _needs, "minutes, memory and GPUs that a cluster is asked for, one line for each notebook"),
         ("record", _record, "keep the results of a clean run, with figures and READMEs"),
         ("notebooks", _notebooks, "store the outputs of notebooks at tier reduced, and the reference"),
     ):
@@ -247,6 +247,12 @@ def _check(options: argparse.Namespace) -> int:
 
 def _status(options: argparse.Namespace) -> int:
     print(report.status(select(repository(), options.which), options.tier))
+    return 0
+
+
+def _needs(options: argparse.Namespace) -> int:
+    notebooks = select(repository(), options.which)
+    print(needs.table(runner.plan(notebooks, options.tier, {}, Tree(repository()))))
     return 0
 
 

@@ -335,6 +335,7 @@ class Experiment:
                 "seconds": sum(arm["seconds"] for arm in self.costs),
                 "this_run_seconds": time.perf_counter() - self._started,
                 "this_run_cpu_seconds": time.process_time() - self._cpu_started,
+                "peak_memory": provenance.peak_memory(),
             },
             "versions": provenance.versions(),
             "hardware": provenance.hardware(self.device),

@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Sequence
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+GPU_TIERS = ("gpu", "paper")  # where each notebook gets one
 
 
 def gpus() -> list[str]:

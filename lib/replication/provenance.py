@@ -5,7 +5,9 @@ import importlib.metadata
 import json
 import os
 import platform
+import resource
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,12 @@ def hardware(device: str) -> dict[str, Any]:
     if torch.device(device).type == "cuda":
         found["gpu"] = torch.cuda.get_device_name()
     return found
+
+
+def peak_memory() -> int:
+    """The most bytes that this process held at once."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 @functools.cache

@@ -83,13 +83,17 @@ class Job:
         return stored is not None and stored.get("job_key") == self.key and self.executed.exists()
 
     @property
+    def measured(self) -> list[Result]:
+        """What earlier runs of this notebook at this tier left: the last one here, then the recorded one."""
+        found = (read_run(self.result), read_result(recorded_path(self.notebook, self.tier)))
+        return [result for result in found if result is not None]
+
+    @property
     def expected_seconds(self) -> float:
         """What it took last time here, else what the recorded run took, else the tier's budget; less what is done."""
         expected: float = BUDGET_SECONDS[self.tier]
-        for stored in (read_run(self.result), read_result(recorded_path(self.notebook, self.tier))):
-            if stored:
-                expected = float(stored["cost"].get("run_seconds", stored["cost"]["this_run_seconds"]))
-                break
+        for stored in self.measured[:1]:
+            expected = float(stored["cost"].get("run_seconds", stored["cost"]["this_run_seconds"]))
         return max(expected - self.spent_seconds, 0.0)
 
     @property
