@@ -19,7 +19,7 @@ export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 # where no process may write bytecode, every start compiles a thousand files again
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: env reproduce test test-elsewhere test-mutations test-faults test-quick test-report check lab notebooks record report bundle status bench clean
+.PHONY: env reproduce test test-elsewhere test-mutations test-faults test-quick test-report test-cluster bench-cluster check lab notebooks record report bundle status bench clean
 
 env: $(READY)
 
@@ -64,6 +64,20 @@ test-report: env
 test-faults: env
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 --dist load tests/faults
 
+# Two papers through a real Slurm of one node, with a job and the node killed: every number as by a local run. Tens of minutes.
+# It installs Slurm on this machine, as root, and refuses without ALLOW_SYSTEM_INSTALL=1. NOTEBOOKS='JEM/1 noisy-student/4' narrows it.
+test-cluster: $(READY)-cluster
+	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -s tests/cluster/batch.py
+
+# A thousand jobs of one second: what Snakemake, locks and files cost at that number. Minutes.
+bench-cluster: $(READY)-cluster
+	@OMP_NUM_THREADS=1 $(PYTHON) -m tests.cluster.thousand
+
+$(READY)-cluster: $(READY)
+	@$(PYTHON) -m uv pip install --quiet --python $(PYTHON) -e '.[test,cluster]' -c constraints.txt \
+	  || $(PYTHON) -m pip install --quiet -e '.[test,cluster]' -c constraints.txt
+	@touch $@
+
 test-quick: env check
 	@OMP_NUM_THREADS=1 $(PYTHON) -m pytest -q -n 2 -m "not slow" --ignore=tests/notebooks --ignore=tests/whole_run --ignore=tests/faults tests
 
@@ -105,6 +119,6 @@ bench: benchmarks/.venv/.installed
 
 # Runs and artefacts; downloaded data sets stay. The environment goes only if it is our own.
 clean:
-	rm -rf data/runs data/artefacts data/report .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf data/runs data/artefacts data/report data/cluster .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	-git worktree prune
 	$(if $(or $(VIRTUAL_ENV),$(CONDA_PREFIX)),,rm -rf .venv)
