@@ -85,6 +85,9 @@ def _parser() -> argparse.ArgumentParser:
         if name in {"run", "record", "notebooks"}:
             words = "notebooks at a time, one thread each; 2 by default, or one for each GPU"
             sub.add_argument("--jobs", type=_count, default=None, help=words)
+        if name == "notebooks":
+            words = "store pictures anew although no number changed, after a change of the code that draws them"
+            sub.add_argument("--redraw", action="store_true", help=words)
         if name == "run":
             sub.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="overrides")
             sub.add_argument("--minutes", type=_minutes, default=math.inf, help="stop cleanly then; run again to go on")
@@ -270,14 +273,15 @@ def _record(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
-    return _store(select(repository(), options.which), options.jobs)
+    return _store(select(repository(), options.which), options.jobs, redraw=options.redraw)
 
 
-def _store(notebooks: list[Notebook], jobs: int) -> int:
+def _store(notebooks: list[Notebook], jobs: int, *, redraw: bool = False) -> int:
     def run_and_store(chosen: list[Notebook]) -> list[runner.Job]:
         with tree_for("reduced", repository()) as tree:
             failed = runner.run(runner.plan(chosen, "reduced", {}, tree), jobs or 2).failed
-        record.store_outputs([notebook for notebook in chosen if notebook not in [job.notebook for job in failed]])
+        failures = [job.notebook for job in failed]
+        record.store_outputs([notebook for notebook in chosen if notebook not in failures], redraw=redraw)
         return failed
 
     failed = run_and_store(notebooks)

@@ -82,8 +82,12 @@ def _copy_figures(notebook: Notebook, result: Result, source: Path) -> None:
             write_atomically(repository() / "figures" / notebook.paper / drawn.name, drawn.read_bytes())
 
 
-def store_outputs(notebooks: list[Notebook]) -> None:
-    """Put the outputs of the `reduced` runs into the notebooks, and their numbers into `recorded/reduced/`."""
+def store_outputs(notebooks: list[Notebook], *, redraw: bool = False) -> None:
+    """Put the outputs of the `reduced` runs into the notebooks, and their numbers into `recorded/reduced/`.
+
+    Pictures whose numbers are those of before are left as they are, unless they are to `redraw`: another machine would
+    paint the same picture with other bytes.
+    """
     for notebook in notebooks:
         result = read_result(result_path(notebook, "reduced"))
         if result is None:
@@ -91,7 +95,7 @@ def store_outputs(notebooks: list[Notebook]) -> None:
         executed = json.loads(result_path(notebook, "reduced").with_suffix(".ipynb").read_text(encoding="utf-8"))
         old = read_result(recorded_path(notebook, "reduced"))
         changes = changed_numbers(old, result)
-        stored = with_outputs(notebook, executed, keep_pictures=old is not None and not changes)
+        stored = with_outputs(notebook, executed, keep_pictures=not redraw and old is not None and not changes)
         write_atomically(notebook.path, json.dumps(stored, indent=1, ensure_ascii=False) + "\n")
         print(f"{notebook.name}: outputs stored, {len(changes)} reference numbers {'changed' if old else 'are new'}")
         print(listed(changes if old else []), end="")
