@@ -36,7 +36,7 @@ COLUMNS = (("place", "claim"), ("paper", "paper"), ("verdict", "verdict"), ("eff
            ("tier", "tier"), ("data", "data"))  # fmt: skip
 GLANCE = "figures/results-at-a-glance.svg"
 ALWAYS = ("CONTRIBUTING.md", "data/README.md", GLANCE)  # files that templates link to
-REPRODUCE = ("Two commands", "Where things are")  # sections of README.md
+REPRODUCE = ("Two commands", "More ways to run it", "Where things are")  # sections of README.md
 
 
 class Site:
