@@ -48,7 +48,7 @@ def try_lock(path: Path, *, wait: bool = False, shared: bool = False) -> IO[str]
     Returns None when another process holds it and we do not `wait`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    stream = path.open("w")
+    stream = path.open("a+")  # also for reading: a network file system gives a shared lock on no other file
     try:
         fcntl.flock(stream, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:

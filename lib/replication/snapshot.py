@@ -1,6 +1,5 @@
 """A long run's own copy of the tree, so that work on the checkout goes on meanwhile and changes nothing in the run."""
 
-import fcntl
 import hashlib
 import json
 import subprocess
@@ -40,7 +39,7 @@ def tree_for(tier: str, checkout: Path) -> Iterator[Tree]:
         return
     head = commit(checkout)
     folder = output_root() / "runs" / ".snapshots" / str(head)[:12]
-    with _shared(folder.with_suffix(".lock")):
+    with locked(folder.with_suffix(".lock"), shared=True):
         with locked(folder.with_suffix(".making")):
             if not (folder / "pyproject.toml").exists():
                 git(checkout, "worktree", "prune")
@@ -50,18 +49,6 @@ def tree_for(tier: str, checkout: Path) -> Iterator[Tree]:
                 )  # fmt: skip
         yield Tree(folder)
     _remove_if_unused(folder, checkout)
-
-
-@contextmanager
-def _shared(path: Path) -> Iterator[None]:
-    """Hold the lock file `path` together with others who hold it so.
-
-    It is opened for reading, too: a network file system gives a shared lock on no other file.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as stream:
-        fcntl.flock(stream, fcntl.LOCK_SH)
-        yield
 
 
 def _remove_if_unused(folder: Path, checkout: Path) -> None:

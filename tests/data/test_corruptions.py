@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -147,6 +149,46 @@ def test_a_batch_is_what_one_image_after_another_gives(kind, severity, images):
     expected = np.stack(per_image.ONE_BY_ONE[kind](few, severity - 1, seeded())).clip(0, 1)
     found = per_image.channels_last(corruptions.corrupt(few, kind, severity, seeded()))
     assert np.abs(found - expected).max() < 0.5 / 255, "equal within the rounding of a pixel"
+
+
+def points_of_clouds(draws, size, decay):
+    """Diamond-square point by point, wrapping round the edges: without the slices and rolls of the other two."""
+    height, step, width = np.zeros((size, size)), size, 1.0
+    for middle, beside, below in draws:
+        half = step // 2
+        for i, r in enumerate(range(0, size, step)):
+            for j, c in enumerate(range(0, size, step)):
+                corners = [height[a % size, b % size] for a in (r, r + step) for b in (c, c + step)]
+                height[r + half, c + half] = np.mean(corners) + width * middle[i, j]
+        for i, r in enumerate(range(0, size, step)):
+            for j, c in enumerate(range(0, size, step)):
+                row = [height[r, c], height[r, (c + step) % size]]
+                column = [height[r, c], height[(r + step) % size, c]]
+                around = [height[r + half, c + half], height[(r - half) % size, c + half]]
+                aside = [height[r + half, c + half], height[r + half, (c - half) % size]]
+                height[r, c + half] = np.mean(row + around) + width * beside[i, j]
+                height[r + half, c] = np.mean(column + aside) + width * below[i, j]
+        step, width = half, width / decay**2
+    height -= height.min()
+    return height / height.max()
+
+
+def test_the_clouds_of_the_comparison_are_those_of_the_algorithm(generator):
+    draws = [[2 * torch.rand(32 // s, 32 // s, generator=generator).double().numpy() - 1 for _ in range(3)]
+             for s in (32, 16, 8, 4, 2)]  # fmt: skip
+    assert np.allclose(per_image.clouds(draws, 32, 1.75), points_of_clouds(draws, 32, 1.75), atol=1e-12)
+
+
+def test_motion_takes_each_pixel_from_its_place_on_the_line(images):
+    picture, angle, radius, sigma = per_image.channels_last(images[:1])[0], 0.5, 6, 2.0
+    weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
+    expected = np.zeros_like(picture)
+    for h in range(32):
+        for w in range(32):
+            for i, weight in enumerate(weights / weights.sum()):
+                down, right = math.ceil(i * math.sin(angle) - 0.5), math.ceil(i * math.cos(angle) - 0.5)
+                expected[h, w] += weight * picture[min(h + down, 31), min(w + right, 31)]
+    assert np.allclose(per_image.along_a_line(picture, angle, radius, sigma), expected, atol=1e-12)
 
 
 def test_clouds_reach_from_zero_to_one_and_are_smoother_with_a_larger_decay(generator):

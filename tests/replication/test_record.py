@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from lib.replication import record
 from lib.replication.notebooks import Notebook
 from lib.replication.record import SHOWN_CHANGES, _write_nets, changed_numbers, listed, numbers, with_outputs
 from lib.replication.results import nets_path, read_nets
@@ -49,6 +50,19 @@ def test_a_picture_stays_while_it_shows_the_same_and_goes_when_a_recorded_panel_
     assert stored("figure: reduced") == "old"
     assert stored("figure: reduced", keep=False) == "new"
     assert stored("figure: reduced; recorded: laptop (1a2b)") == "new"
+
+
+@pytest.mark.parametrize(("redraw", "stored"), [(False, "old"), (True, "new")])
+def test_pictures_are_painted_anew_when_that_is_asked_for(tmp_path, monkeypatch, redraw, stored):
+    notebook, run = Notebook(tmp_path / "1-topic.ipynb"), tmp_path / "run.json"
+    notebook.path.write_text(json.dumps(_book("old", "figure: reduced")))
+    run.with_suffix(".ipynb").write_text(json.dumps(_book("new", "figure: reduced")))
+    monkeypatch.setattr(record, "result_path", lambda notebook, tier: run)
+    monkeypatch.setattr(record, "recorded_path", lambda notebook, tier: tmp_path / "recorded.json")
+    about = {name: {} for name in ("parameters", "versions", "hardware", "data", "claims")}
+    monkeypatch.setattr(record, "read_result", lambda path: _result() | about)
+    record.store_outputs([notebook], redraw=redraw)
+    assert json.loads(notebook.path.read_text())["cells"][0]["outputs"][0]["data"]["image/png"] == stored
 
 
 def test_the_nets_of_a_result_are_read_whole_or_not_at_all(tmp_path):
