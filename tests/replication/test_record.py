@@ -59,7 +59,7 @@ def test_pictures_are_painted_anew_when_that_is_asked_for(tmp_path, monkeypatch,
     run.with_suffix(".ipynb").write_text(json.dumps(_book("new", "figure: reduced")))
     monkeypatch.setattr(record, "result_path", lambda notebook, tier: run)
     monkeypatch.setattr(record, "recorded_path", lambda notebook, tier: tmp_path / "recorded.json")
-    about = {name: {} for name in ("parameters", "versions", "hardware", "data", "claims")}
+    about: dict[str, object] = {name: {} for name in ("parameters", "versions", "hardware", "data", "claims")}
     monkeypatch.setattr(record, "read_result", lambda path: _result() | about)
     record.store_outputs([notebook], redraw=redraw)
     assert json.loads(notebook.path.read_text())["cells"][0]["outputs"][0]["data"]["image/png"] == stored
