@@ -19,9 +19,8 @@ from lib.experiments.confidence_calibrated_ood.subjects import (
     NOT_AUGMENTED,
     augmentation,
     in_distribution,
-    kinds,
-    load,
     out_of_distribution,
+    outlier_pools,
 )
 from lib.methods.confidence_loss import energy_score
 from lib.methods.odin import AUTHORS, Setting, choose, largest_logit, scores
@@ -85,10 +84,7 @@ def second_classifier(
     """One of the `SECOND_NETS` trained as `classifier` of notebook 2 trains its own: its weights and its accuracy."""
     how, recipe = TRAININGS[training], SECOND_NETS[net]
     fit, _, test = in_distribution(dataset, seed)
-    seen = {
-        "broad": kinds(load(broad_dataset, "train"), seen_share, seed)[0].images,
-        "narrow": load(narrow_dataset, "train").images,
-    }
+    seen = outlier_pools(fit.shape, seed, broad_dataset, narrow_dataset, seen_share)
     augment = None if net in UNAUGMENTED else augmentation(dataset)
     compute = prepare(device)
     outliers = outlier_source(how, seen, fit.shape, few_images, augment, seed, compute.device)

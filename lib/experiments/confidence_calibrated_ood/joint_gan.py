@@ -26,6 +26,7 @@ from lib.experiments.confidence_calibrated_ood.subjects import (
     in_distribution,
     in_shape,
     kinds,
+    like,
     load,
     order,
     taken,
@@ -153,7 +154,7 @@ def opened(
     test, held_out = parted(whole_test, left_out)
 
     def shaped(images: Tensor) -> Tensor:
-        return pooled(of_shape(images, whole.shape, seed), task["pooling"])
+        return pooled(in_shape(images, whole.shape, seed), task["pooling"])
 
     seen, unseen = kinds(load(broad_dataset, "train"), SEEN_SHARE, seed)
     fresh, _ = kinds(load(broad_dataset, "test"), SEEN_SHARE, seed)
@@ -188,26 +189,9 @@ def with_images(images: ImageSet, others: Tensor) -> ImageSet:
     return ImageSet(others, images.labels, images.classes, images.name, images.checksum, images.split)
 
 
-def of_shape(images: Tensor, shape: Shape, seed: int) -> Tensor:
-    """Images (N, c, h, w) as (N, *shape): the middle of larger ones, the mean of colours where grey is wanted.
-
-    Grey ones are put in two random colours where colour is wanted, as everywhere in this paper's notebooks.
-    """
-    top, left = (max(0, own - wanted) // 2 for own, wanted in zip(images.shape[2:], shape[1:], strict=True))
-    images = images[:, :, top : top + shape[1], left : left + shape[2]]
-    if images.shape[1] > shape[0]:
-        images = like(images, to_float(images).mean(dim=1, keepdim=True))
-    return in_shape(images, shape, seed)
-
-
 def pooled(images: Tensor, by: int) -> Tensor:
     """Averaged over squares of `by` x `by` pixels, (N, C, H, W) -> (N, C, H / by, W / by), of the same type."""
     return like(images, F.avg_pool2d(to_float(images), by)) if by > 1 else images
-
-
-def like(images: Tensor, floats: Tensor) -> Tensor:
-    """Floats in [0, 1] in the type of `images`: uint8 saves three quarters of the memory."""
-    return (255 * floats).round().to(torch.uint8) if images.dtype == torch.uint8 else floats
 
 
 def classifier(

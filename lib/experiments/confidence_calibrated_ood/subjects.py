@@ -58,7 +58,7 @@ def out_of_distribution(
 
     Where the broad set is itself among the near ones, the kinds of it that are not seen stand there.
     """
-    seen_kinds, other_kinds = kinds(load(broad, "train"), seen_share, seed)
+    _, other_kinds = kinds(load(broad, "train"), seen_share, seed)
     fresh_kinds, _ = kinds(load(broad, "test"), seen_share, seed)
     sets = {f"broad/{broad}": fresh_kinds, f"narrow/{narrow}": load(narrow, "test")}
     sets |= {f"near/{name}": other_kinds if name == broad else load(name, "test") for name in near}
@@ -67,7 +67,14 @@ def out_of_distribution(
     for kind in noises:
         source = torch.Generator().manual_seed(derived_seed(seed, 2, noises.index(kind)))
         tested[f"noise/{kind}"] = drawn_noise(kind, count, shape, source)
-    return {"broad": seen_kinds.images, "narrow": load(narrow, "train").images}, tested
+    return outlier_pools(shape, seed, broad, narrow, seen_share), tested
+
+
+def outlier_pools(shape: Shape, seed: int, broad: str, narrow: str, seen_share: float) -> dict[str, Tensor]:
+    """What outliers are drawn from in training: a share of the kinds of the broad set, and the narrow set."""
+    seen_kinds, _ = kinds(load(broad, "train"), seen_share, seed)
+    sets = {"broad": seen_kinds, "narrow": load(narrow, "train")}
+    return {name: in_shape(images.images, shape, seed) for name, images in sets.items()}
 
 
 def drawn_noise(kind: str, count: int, shape: Shape, generator: torch.Generator) -> Tensor:
@@ -98,18 +105,32 @@ def taken(images: ImageSet, count: int, seed: int, purpose: str) -> Tensor:
 
 
 def in_shape(images: Tensor, shape: Shape, seed: int) -> Tensor:
-    """Images of the in-distribution's shape; grey strokes are put in two random colours where colour is wanted."""
+    """Images (N, c, h, w) as (N, *shape): the middle of larger ones, a border around smaller ones, grey or in colour.
+
+    Grey is the mean of the colours; grey strokes are put in two random colours where colour is wanted.
+    """
     if tuple(images.shape[1:]) == tuple(shape):
         return images
-    channels, height, width = images.shape[1:]
-    if channels != 1 or height > shape[1] or width > shape[2]:
-        raise ValueError(f"cannot bring images of {tuple(images.shape[1:])} to {shape}; only grey, smaller ones are")
-    sides = (shape[2] - width, shape[1] - height)
+    top, left = (max(0, own - wanted) // 2 for own, wanted in zip(images.shape[2:], shape[1:], strict=True))
+    images = images[:, :, top : top + shape[1], left : left + shape[2]]
+    if images.shape[1] > shape[0]:
+        images = like(images, to_float(images).mean(dim=1, keepdim=True))
+    return images if tuple(images.shape[1:]) == tuple(shape) else coloured(images, shape, seed)
+
+
+def coloured(strokes: Tensor, shape: Shape, seed: int) -> Tensor:
+    """Grey strokes (N, 1, h, w) in the middle of images (N, *shape), each in two random colours or greys of its own."""
+    sides = (shape[2] - strokes.shape[3], shape[1] - strokes.shape[2])
     border = (sides[0] // 2, sides[0] - sides[0] // 2, sides[1] // 2, sides[1] - sides[1] // 2)
-    ink = F.pad(to_float(images), border)  # (N, 1, H, W)
+    ink = F.pad(to_float(strokes), border)  # (N, 1, H, W)
     generator = torch.Generator().manual_seed(derived_seed(seed, 3))
-    front, back = torch.rand(2, len(images), shape[0], 1, 1, generator=generator)
+    front, back = torch.rand(2, len(strokes), shape[0], 1, 1, generator=generator)
     return (255 * (ink * front + (1 - ink) * back)).round().to(torch.uint8)
+
+
+def like(images: Tensor, floats: Tensor) -> Tensor:
+    """Floats in [0, 1] in the type of `images`: uint8 saves three quarters of the memory."""
+    return (255 * floats).round().to(torch.uint8) if images.dtype == torch.uint8 else floats
 
 
 def augmentation(dataset: str) -> Augment | None:

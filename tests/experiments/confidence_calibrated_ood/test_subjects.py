@@ -79,8 +79,22 @@ def test_grey_strokes_get_two_colours():
     assert (corner != middle).any(dim=1).all()
     assert torch.equal(coloured, in_shape(strokes, (3, 32, 32), 0))
     assert in_shape(strokes, (1, 28, 28), 0) is strokes
-    with pytest.raises(ValueError, match="cannot bring"):
-        in_shape(torch.zeros(1, 3, 8, 8), (1, 8, 8), 0)
+
+
+def test_shapes_by_hand():
+    """Colours to their mean, the middle of larger images."""
+    image = torch.zeros(1, 3, 4, 4, dtype=torch.uint8)
+    image[0, :, 1:3, 1:3] = torch.tensor([30, 60, 90], dtype=torch.uint8)[:, None, None]
+    grey = in_shape(image, (1, 2, 2), seed=0)
+    assert grey.dtype == torch.uint8 and grey.tolist() == [[[[60, 60], [60, 60]]]]
+    assert in_shape(image, (3, 4, 4), seed=0) is image
+
+
+def test_outliers_have_the_shape_of_the_images_to_fit():
+    """Photographs of another size and in colour beside grey digits, in training as in tests."""
+    pools, tested = out_of_distribution((1, 28, 28), 0, "letters", "fake:svhn", [], ["fake:cifar10"], [], 0.5, 20)
+    assert {images.shape[1:] for images in (*pools.values(), *tested.values())} == {(1, 28, 28)}
+    assert all(images.dtype == torch.uint8 for images in pools.values())
 
 
 def test_gaussian_noise_has_the_papers_spread():
