@@ -31,7 +31,6 @@ COPIES = {"aten::copy_", "aten::_to_copy", "aten::_foreach_copy_"}
 STRICT = {"aten::cat", "aten::stack", "aten::index_select", "aten::mm", "aten::addmm", "aten::bmm", "aten::dot"}
 # Operators that a CPU without bfloat16 takes 25 times as long for in it; computed in float32, rounded afterwards.
 SLOW_IN_BFLOAT16 = {"aten::convolution", "aten::convolution_backward", "aten::mm", "aten::addmm", "aten::bmm"}
-FROM_GPU: tuple[Any, ...] = (Tensor.numpy, Tensor.__array__)
 DEVICE, IS_CUDA = (vars(torch._C.TensorBase)[name].__get__ for name in ("device", "is_cuda"))
 
 
@@ -51,8 +50,7 @@ class Marks:
 
     def set(self, tensor: Tensor, on_gpu: bool, but: Sequence[int] = ()) -> None:
         """Say where a tensor's memory is, unless that is one of `but`: a view of an input, or an input itself."""
-        with torch._C.DisableTorchFunction():
-            storage = tensor.untyped_storage()
+        storage = tensor.untyped_storage()
         if storage._cdata in but:
             return
         self.made += on_gpu
@@ -69,17 +67,18 @@ class Marks:
 
 def storages(tensors: Iterable[Tensor]) -> list[int]:
     """What tells the memory of each tensor apart; views share it."""
-    with torch._C.DisableTorchFunction():
-        return [tensor.untyped_storage()._cdata for tensor in tensors]
+    return [tensor.untyped_storage()._cdata for tensor in tensors]
 
 
-def tensors_in(values: Iterable[Any]) -> Iterator[Tensor]:
+def tensors_in(values: Iterable[Any]) -> list[Tensor]:
     """The tensors among arguments, in lists and tuples too."""
+    found: list[Tensor] = []
     for value in values:
         if isinstance(value, Tensor):
-            yield value
+            found.append(value)
         elif isinstance(value, (list, tuple)):
-            yield from tensors_in(value)
+            found += tensors_in(value)
+    return found
 
 
 def cast(values: Any, before: torch.dtype, after: torch.dtype) -> Any:
@@ -101,6 +100,7 @@ class Kind(NamedTuple):
     copies: bool
     takes_numbers: bool  # of the CPU, beside tensors on a GPU
     makes: bool  # something new, where the function above says
+    returns_inputs: bool  # or views of them, whose memory keeps its mark
     slow_in_bfloat16: bool
 
 
@@ -112,37 +112,55 @@ def kind(func: Any) -> Kind:
         copies=name in COPIES,
         takes_numbers=name not in STRICT and name not in COPIES,
         makes=name == "aten::_to_copy" or "_like" in name or "new_" in name,
+        returns_inputs=any(returned.alias_info for returned in func._schema.returns),
         slow_in_bfloat16=name in SLOW_IN_BFLOAT16,
     )
+
+
+class Making(NamedTuple):
+    """The function that runs: what it makes, it makes on its `device`, or where its arguments are."""
+
+    device: torch.device | None = None
+    arguments: tuple[Any, ...] = ()
+
+    def place(self, marks: Marks) -> torch.device | None:
+        if self.device is None and any(marks.on_gpu(tensor) for tensor in tensors_in(self.arguments)):
+            return GPU
+        return self.device
 
 
 class Operators(TorchDispatchMode):
     """Below autograd: compare the devices of inputs, mark the outputs."""
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and the skipping costs more than an operator
+
     def __init__(self, marks: Marks) -> None:
         super().__init__()
         self.marks = marks
-        self.new_on: torch.device | None = None  # where the function above makes what it makes
+        self.making = Making()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        inputs = list(tensors_in(args))
-        if kwargs:
-            inputs += tensors_in(kwargs.values())
+        with torch._C.DisableTorchFunction():
+            return self._marked(func, args, kwargs or {})
+
+    def _marked(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        inputs = tensors_in((*args, *kwargs.values()) if kwargs else args)
         of, held = kind(func), self.marks.held
         on_gpu = [storage in held for storage in storages(inputs)]
         device = GPU if any(on_gpu) else CPU
         if of.copies:
             device = GPU if on_gpu[0] else CPU
-        elif not all(on_gpu) and device is GPU:
+        elif device is GPU and not all(on_gpu):
             check_together(of, inputs, on_gpu)
-        if self.new_on is not None and (not inputs or of.makes):
-            device = self.new_on
+        if not inputs or of.makes:
+            device = self.making.place(self.marks) or device
         slow = of.slow_in_bfloat16 and any(tensor.dtype == torch.bfloat16 for tensor in inputs)
         outputs = in_float32(func, args, kwargs) if slow else func(*args, **kwargs)
-        given = storages(inputs)  # anew: an operator may have given an input other memory
+        given = storages(inputs) if of.returns_inputs else ()  # anew: an input may have been given other memory
         for output in [outputs] if isinstance(outputs, Tensor) else tensors_in([outputs]):
-            self.marks.set(output, device.type == "cuda", but=given)
+            self.marks.set(output, device is not CPU and device.type == "cuda", but=given)
         return outputs
 
 
@@ -160,39 +178,45 @@ class Functions(TorchFunctionMode):
     def __init__(self, marks: Marks, operators: Operators) -> None:
         super().__init__()
         self.marks, self.operators = marks, operators
+        self.watched: dict[Any, Any] = {
+            DEVICE: lambda func, args, kwargs: marks.device(args[0]),
+            IS_CUDA: lambda func, args, kwargs: marks.on_gpu(args[0]),
+            **dict.fromkeys((Tensor.numpy, Tensor.__array__), self._read),
+            **dict.fromkeys((Tensor.to, Tensor.cpu, Tensor.cuda), self._move),
+            **dict.fromkeys((Tensor.__getitem__, Tensor.__setitem__), self._index),
+            Tensor.__deepcopy__: self._deepcopy,
+        }
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
-        if func == DEVICE:
-            return self.marks.device(args[0])
-        if func == IS_CUDA:
-            return self.marks.on_gpu(args[0])
-        if func in FROM_GPU and self.marks.on_gpu(args[0]):
-            raise DeviceFault("a CUDA tensor reaches NumPy: call .cpu() first")
-        if func in (Tensor.to, Tensor.cpu, Tensor.cuda):
-            return self._move(func, args, kwargs)
-        if func is Tensor.__deepcopy__:
-            copied = func(*args, **kwargs)
-            self.marks.set(copied, self.marks.on_gpu(args[0]))
-            return copied
-        self._check_index(func, args)
-        generator = kwargs.get("generator")
+        watched = self.watched.get(func)
+        return watched(func, args, kwargs or {}) if watched else self._call(func, args, kwargs or {})
+
+    def _call(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         kwargs, device = _without_device(kwargs)
-        if device is None and any(self.marks.on_gpu(tensor) for tensor in tensors_in([*args, *kwargs.values()])):
-            device = GPU  # what a function makes within itself, it makes where its arguments are
         outcome = self._making(device, func, args, kwargs)
         if func is torch.tensor and device is not None:  # made out of the operators' sight
             self.marks.set(outcome, device.type == "cuda")
-        if generator is not None:
-            self._check_generator(generator, outcome)
+        if kwargs.get("generator") is not None:
+            self._check_generator(kwargs["generator"], outcome)
         return outcome
 
-    def _making(self, device: torch.device | None, func: Any, args: Any, kwargs: Any) -> Any:
-        before, self.operators.new_on = self.operators.new_on, device
+    def _making(self, device: torch.device | None, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        before = self.operators.making
+        self.operators.making = Making(device, (*args, *kwargs.values()))
         try:
             return func(*args, **kwargs)
         finally:
-            self.operators.new_on = before
+            self.operators.making = before
+
+    def _read(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        if self.marks.on_gpu(args[0]):
+            raise DeviceFault("a CUDA tensor reaches NumPy: call .cpu() first")
+        return func(*args, **kwargs)
+
+    def _deepcopy(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        copied = func(*args, **kwargs)
+        self.marks.set(copied, self.marks.on_gpu(args[0]))
+        return copied
 
     def _move(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Tensor:
         tensor, rest, now = args[0], list(args[1:]), self.marks.device(args[0])
@@ -211,12 +235,12 @@ class Functions(TorchFunctionMode):
             target, Tensor.to, (tensor,), {"dtype": tensor.dtype} | kept | _copied(target.type != now.type)
         )
 
-    def _check_index(self, func: Any, args: Any) -> None:
+    def _index(self, func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         """A CUDA tensor takes an index on the CPU, by a copy that waits; here that counts as a fault."""
-        if func in (Tensor.__getitem__, Tensor.__setitem__):
-            for index in tensors_in([args[1]]):
-                if index.ndim and self.marks.on_gpu(index) != self.marks.on_gpu(args[0]):
-                    raise DeviceFault("an index lies elsewhere than what it indexes")
+        for index in tensors_in([args[1]]):
+            if index.ndim and self.marks.on_gpu(index) != self.marks.on_gpu(args[0]):
+                raise DeviceFault("an index lies elsewhere than what it indexes")
+        return self._call(func, args, kwargs)
 
     def _check_generator(self, generator: torch.Generator, outcome: Any) -> None:
         for drawn in tensors_in([outcome]):
