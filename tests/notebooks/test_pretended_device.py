@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
+from PIL import Image
 from torch import nn
 
 from lib.replication.dry import DryRunFailed, dry_run
@@ -22,6 +24,16 @@ NOTEBOOKS = all_notebooks(repository())
 @pytest.fixture(autouse=True)
 def without_graphs(monkeypatch):
     monkeypatch.delenv("REPLICATION_CUDA_GRAPHS", raising=False)
+
+
+@pytest.fixture(autouse=True)
+def unpainted(monkeypatch):
+    """Figures are put together and not even laid out, unlike in the dry runs: where a label ends up tells no device."""
+
+    def pixel(figure, file, *, format="png", **how):
+        Image.new("RGB", (1, 1)).save(file, format=format)
+
+    monkeypatch.setattr(Figure, "savefig", pixel)
 
 
 @pytest.fixture
