@@ -2,6 +2,7 @@
 
 import importlib
 from contextlib import contextmanager
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,6 +12,12 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import nn
 
+from lib.attacks import harness
+from lib.data import perturbations
+from lib.experiments.confidence_calibrated_ood import decision_boundary, detectors
+from lib.experiments.jem import robustness
+from lib.experiments.noisy_student import robustness as student_robustness
+from lib.models.fast_resnet import Group
 from lib.replication.dry import DryRunFailed, dry_run
 from lib.replication.notebooks import all_notebooks, find_notebook
 from lib.roots import repository
@@ -19,6 +26,15 @@ from lib.training.batches import Batches
 from tests.pretended_device import DeviceFault, Generator, pretended_gpu
 
 NOTEBOOKS = all_notebooks(repository())
+FEWER = (
+    (decision_boundary, "PIXELS", 9),
+    (decision_boundary, "SAMPLES", 100),
+    (detectors, "SETTINGS", [detectors.SOFTMAX, detectors.AUTHORS]),
+    (harness, "FRESH", 1),
+    (robustness, "COPIES", 2),
+    (robustness, "FACTORS", (0.5, 1.0)),
+    (student_robustness, "sequence", partial(perturbations.sequence, frames=3)),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +52,14 @@ def unpainted(monkeypatch):
     monkeypatch.setattr(Figure, "savefig", pixel)
 
 
+class Widening(Group):
+    """A group of the fast net without its pair, whose layers are those of the stem again."""
+
+    def __init__(self, in_channels: int, out: int, drop_branch: float) -> None:
+        super().__init__(in_channels, out, drop_branch)
+        self.pair = nn.Sequential()
+
+
 @pytest.fixture
 def narrow(monkeypatch):
     """Wide residual nets of width 1, others with few filters: a fraction of the time, and a device meets the layers."""
@@ -43,13 +67,14 @@ def narrow(monkeypatch):
     blocks, head = module.residual_blocks, module.head
     monkeypatch.setattr(module, "residual_blocks", lambda depth, width, *rest: blocks(depth, 1, *rest))
     monkeypatch.setattr(module, "head", lambda channels, *rest: head(64, *rest))
+    monkeypatch.setattr(importlib.import_module("lib.models.fast_resnet"), "Group", Widening)
     monkeypatch.setattr(importlib.import_module("lib.models.vgg13"), "STAGES", (4, 4, 4, 4, 512))
     monkeypatch.setattr(importlib.import_module("lib.models.alexnet"), "WIDTHS", (4, 4, 4, 4, 4))
 
 
 @pytest.fixture
 def brief(monkeypatch):
-    """AutoAttack against two classes and with few queries: the hundredth query meets the devices of the second."""
+    """Few of what is done many times over: the hundredth query or frame meets the devices of the second."""
     apgd, fab, square = (importlib.import_module(f"lib.attacks.{name}") for name in ("apgd", "fab", "square"))
     ranks, search = apgd.target_ranks, square._search
     for module in (apgd, fab):
@@ -57,6 +82,8 @@ def brief(monkeypatch):
     monkeypatch.setattr(
         square, "_search", lambda *args, queries, **rest: search(*args, queries=min(queries, 4), **rest)
     )
+    for module, name, fewer in FEWER:
+        monkeypatch.setattr(module, name, fewer)
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda notebook: notebook.name)
