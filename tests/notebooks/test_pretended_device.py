@@ -26,9 +26,11 @@ from lib.training.batches import Batches
 from tests.pretended_device import DeviceFault, Generator, pretended_gpu
 
 NOTEBOOKS = all_notebooks(repository())
+REGIONS = decision_boundary.regions()
 FEWER = (
     (decision_boundary, "PIXELS", 9),
     (decision_boundary, "SAMPLES", 100),
+    (decision_boundary, "regions", lambda: {name: points[::50] for name, points in REGIONS.items()}),
     (detectors, "SETTINGS", [detectors.SOFTMAX, detectors.AUTHORS]),
     (harness, "FRESH", 1),
     (robustness, "COPIES", 2),
@@ -62,10 +64,10 @@ class Widening(Group):
 
 @pytest.fixture
 def narrow(monkeypatch):
-    """Wide residual nets of width 1, others with few filters: a fraction of the time, and a device meets the layers."""
+    """Wide residual nets of depth 10 and width 1, others with few filters; a device meets every kind of layer."""
     module = importlib.import_module("lib.models.wide_resnet")
     blocks, head = module.residual_blocks, module.head
-    monkeypatch.setattr(module, "residual_blocks", lambda depth, width, *rest: blocks(depth, 1, *rest))
+    monkeypatch.setattr(module, "residual_blocks", lambda depth, width, *rest: blocks(min(depth, 10), 1, *rest))
     monkeypatch.setattr(module, "head", lambda channels, *rest: head(64, *rest))
     monkeypatch.setattr(importlib.import_module("lib.models.fast_resnet"), "Group", Widening)
     monkeypatch.setattr(importlib.import_module("lib.models.vgg13"), "STAGES", (4, 4, 4, 4, 512))
