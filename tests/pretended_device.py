@@ -160,7 +160,7 @@ class Operators(TorchDispatchMode):
         outputs = in_float32(func, args, kwargs) if slow else func(*args, **kwargs)
         given = storages(inputs) if of.returns_inputs else ()  # anew: an input may have been given other memory
         for output in [outputs] if isinstance(outputs, Tensor) else tensors_in([outputs]):
-            self.marks.set(output, device is not CPU and device.type == "cuda", but=given)
+            self.marks.set(output, device.type == "cuda", but=given)
         return outputs
 
 
