@@ -14,7 +14,7 @@ from lib.replication.check import check_paper
 from lib.replication.gpus import GPU_TIERS, gpus
 from lib.replication.in_short import stands_in_short
 from lib.replication.new import new
-from lib.replication.notebooks import Notebook, all_notebooks, find_notebook, papers, select
+from lib.replication.notebooks import Notebook, find_notebook, papers, select
 from lib.replication.parameters import TIERS, ParameterError, Parameters, parse_overrides
 from lib.replication.snapshot import Tree, tree_for
 from lib.roots import output_root, repository
@@ -99,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
             sub.add_argument("--spread", action="store_true", help=SPREAD)
             sub.add_argument("--dry", action="store_true", help="tiny budgets and random data, to see that it runs")
         if name == "record":
-            words = "parts of results made from a bundle"
+            words = "parts of results made from a bundle, or the folder that holds them"
             sub.add_argument("--from", nargs="+", type=Path, default=[], metavar="PART", dest="parts", help=words)
     _add_new(commands)
     _add_check(commands)
@@ -268,8 +268,7 @@ def _record(options: argparse.Namespace) -> int:
             return record.compare(notebooks)
     else:
         notebooks = select(repository(), options.which)
-    record.record(notebooks, options.tier)
-    return _store(_whole_papers(notebooks), options.jobs)
+    return _store(record.record(notebooks, options.tier), options.jobs)
 
 
 def _notebooks(options: argparse.Namespace) -> int:
@@ -295,11 +294,6 @@ def _store(notebooks: list[Notebook], jobs: int, *, redraw: bool = False) -> int
     report.write_readmes(repository())
     glance.write_picture(repository())
     return report_failures(failed)
-
-
-def _whole_papers(notebooks: list[Notebook]) -> list[Notebook]:
-    papers = {notebook.paper for notebook in notebooks}
-    return [notebook for notebook in all_notebooks(Path(repository())) if notebook.paper in papers]
 
 
 def _stop_as_at_ctrl_c() -> None:

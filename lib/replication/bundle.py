@@ -2,7 +2,7 @@
 
 make bundle SETS="cifar10 cifar100"                    # here: data/bundle/part-1, part-2, ...
 python3 part-1/start.py --minutes 9                    # there: unpacks, runs the order of the day, packs results
-python -m lib.replication record --tier gpu --from results/*      # here again
+python -m lib.replication record --tier gpu --from results        # here again
 """
 
 import hashlib
@@ -178,13 +178,23 @@ def _travels(path: Path) -> bool:
     return ".snapshots" not in path.parts and path.suffix != ".lock" and path.name != ".lock"
 
 
+def _parts_in(folder: Path) -> list[Path]:
+    if not (found := list(folder.glob("results.tar.gz.*"))):
+        raise ValueError(f"{folder} holds no results.tar.gz.00; name the folder where a bundle packed its results")
+    return found
+
+
 def bring_back(parts: list[Path], checkout: Path, tier: str) -> list[Notebook]:
     """Put the results in `parts` where a run here would have left them; returns the notebooks that have one at `tier`.
 
+    A folder among `parts` stands for the parts in it.
+
     Raises:
-        ValueError: the parts are not whole, hold nothing of `tier`, or were made at a commit this checkout lacks.
+        ValueError: the parts are not whole, hold nothing of `tier`, or were made at a commit this checkout lacks; a
+            folder holds none.
     """
-    content = b"".join(part.read_bytes() for part in sorted(parts, key=lambda part: part.name))
+    files = [file for part in parts for file in (_parts_in(part) if part.is_dir() else [part])]
+    content = b"".join(file.read_bytes() for file in sorted(files, key=lambda file: file.name))
     with tempfile.TemporaryDirectory() as name:
         scratch = Path(name)
         try:

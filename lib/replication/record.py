@@ -24,8 +24,8 @@ KEPT_METADATA = {"tags"}
 SHOWN_CHANGES = 12  # of one exhibit or quantity; with `git diff` all can be read
 
 
-def record(notebooks: list[Notebook], tier: str) -> None:
-    """Copy the results of clean runs of `tier`, with the nets they keep, to `recorded/<tier>/`.
+def record(notebooks: list[Notebook], tier: str) -> list[Notebook]:
+    """Copy the results of clean runs of `tier`, with the nets they keep, to `recorded/<tier>/`; returns whose they are.
 
     The figures of the largest tier go to `figures/`.
 
@@ -52,6 +52,7 @@ def record(notebooks: list[Notebook], tier: str) -> None:
         largest = largest_recorded(notebook)
         if largest and largest["tier"] == tier:
             _copy_figures(notebook, result, run_folder(notebook.paper, tier) / "figures")
+    return [notebook for notebook, _ in runs]
 
 
 def compare(notebooks: list[Notebook]) -> int:

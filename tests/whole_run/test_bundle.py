@@ -52,8 +52,7 @@ def test_the_one_command_reads_the_order_and_a_failing_reading_stops_nothing(the
 
 def test_results_come_back_with_commit_and_hardware_and_are_recorded(home, there):
     away, _ = there
-    parts = sorted(map(str, (away / "work" / "results").glob("results.tar.gz.*")))
-    done = tiny.replication(home, "record", "--tier", "laptop", "--from", *parts)
+    done = tiny.replication(home, "record", "--tier", "laptop", "--from", str(away / "work" / "results"))
     assert done.returncode == 0, done.stderr
     recorded = json.loads((home / "papers/JEM/recorded/laptop/1.json").read_text())
     head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=home, capture_output=True, text=True, check=True).stdout
@@ -67,6 +66,9 @@ def test_parts_that_are_not_whole_and_commits_unknown_here_are_refused(home, the
     half.write_bytes(parts[0].read_bytes()[:-200])
     with pytest.raises(ValueError, match="not whole"):
         bundle.bring_back([half], home, "laptop")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty holds no results\.tar\.gz\.00"):
+        bundle.bring_back([tmp_path / "empty"], home, "laptop")
     with pytest.raises(ValueError, match="no finished notebook of tier gpu"):
         bundle.bring_back(parts, home, "gpu")
     stranger = tiny.make_tree(tmp_path / "stranger")

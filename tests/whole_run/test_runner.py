@@ -114,15 +114,19 @@ def test_a_run_with_uncommitted_inputs_is_made_in_place_and_cannot_be_recorded(t
 def test_recording_keeps_result_verdict_and_stored_outputs(finished, tmp_path):
     tree = tiny.make_tree(tmp_path)
     tiny.write_pages(tree)
+    tiny.write_notebook(tree, 2)
     tiny.git(tree, "add", "-A")
     tiny.git(tree, "commit", "-qm", "pages")
-    assert tiny.replication(tree, "run", "--tier", "laptop").returncode == 0
+    assert tiny.replication(tree, "run", "JEM/1", "--tier", "laptop").returncode == 0
     done = tiny.replication(tree, "record", "--tier", "laptop")
     assert done.returncode == 0, done.stderr
     recorded = json.loads((tree / "papers/JEM/recorded/laptop/1.json").read_text())
     assert recorded["claims"]["C1"]["verdict"]["status"] == "reproduced"
     assert json.loads((tree / "papers/JEM/recorded/reduced/1.json").read_text())["tier"] == "reduced"
     assert "reproduced (laptop)" in (tree / "papers/JEM/README.md").read_text()
+    # The page of the other notebook, which was not recorded, is not made anew: its reference may be of another machine.
+    assert not (tree / "papers/JEM/recorded/reduced/2.json").exists()
+    (tree / "papers/JEM/2-tiny.ipynb").unlink()
     stored = (tree / "papers/JEM/1-tiny.ipynb").read_text()
     assert "; recorded at laptop" in stored and "papermill" not in stored and "injected" not in stored
     again = tiny.replication(tree, "notebooks")
