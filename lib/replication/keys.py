@@ -4,7 +4,8 @@
 torch version, and the meaning of the source files the build function reaches through `lib`, without docstrings and
 comments.
 What `load` returns is told by the checksum of every split, so the loaders' sources are not part of it.
-*Job key*: parameters, the notebook's code, `paper.yaml`, `tiers/`, `recorded/` and every byte of `lib`.
+*Job key*: parameters, the notebook's code and records (the page begins with them), `paper.yaml`, `tiers/` and every
+byte of `lib`.
 
 Nothing here imports torch, so that the runner decides about all notebooks in well under a second.
 """
@@ -127,7 +128,8 @@ def artefact_key(build: Callable[..., Any], arguments: dict[str, Any], surroundi
 def job_key(notebook: Notebook, parameters: dict[str, Any], tree: Path) -> str:
     """Key of one run of a notebook: when it is unchanged, so is everything the run would print."""
     paper = notebook.path.parent
-    inputs = [paper / "paper.yaml", *sorted((paper / "tiers").glob("*.yaml")), *sorted(paper.glob("recorded/*/*.json"))]
+    inputs = [paper / "paper.yaml", *sorted((paper / "tiers").glob("*.yaml"))]
+    inputs += sorted(paper.glob(f"recorded/*/{notebook.number}.json"))  # those of other notebooks it never shows
     inputs += [path for path in sorted((tree / "lib").rglob("*")) if path.suffix in {".py", ".png", ".npz", ".json"}]
     files = [path.relative_to(tree).as_posix().encode() + b"\0" + path.read_bytes() for path in inputs if path.exists()]
     return sha256(canonical(parameters).encode(), *(cell.encode() for cell in notebook.code), *files)

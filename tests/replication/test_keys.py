@@ -171,7 +171,10 @@ def test_plots_margins_cells_tiers_and_recorded_results_change_the_job(tree):
     assert _key(tree, {"seeds": 3}) not in seen
 
 
-def test_words_and_outputs_of_a_notebook_leave_the_job(tree):
+def test_words_of_a_notebook_and_the_record_of_another_leave_the_job(tree):
     before = _key(tree)
+    other = tree / "papers" / "JEM" / "recorded" / "laptop" / "2.json"
+    other.parent.mkdir(parents=True)
+    other.write_text("{}")
     _edit(tree / "papers" / "JEM" / "1-x.ipynb", "words", "other words")
     assert _key(tree) == before
