@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Draw = Callable[["pd.DataFrame", "Axes"], None]
 PANEL = (5.2, 3.6)  # inches
+WIDE = (10.4, 3.0)  # a panel that takes the width of the page
 TITLE = 52  # characters of a title that fit over a panel
 UNDER_THE_LABEL = 38  # points from a panel's lower edge past its ticks and label
 COLOURS = 256  # of a stored picture, which has a third of the bytes then
@@ -32,18 +33,22 @@ def theme() -> None:
     sns.set_theme(style="whitegrid", palette="colorblind", context="notebook", rc={"figure.dpi": 100, "font.size": 11})
 
 
-def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw, subject: str = "") -> None:
-    """Draw each frame in a panel of its own, titled with where it comes from, and show the figure of a `subject`."""
+def side_by_side(panels: dict[str, "pd.DataFrame"], draw: Draw, subject: str = "", *, wide: bool = False) -> None:
+    """Draw each frame in a panel of its own, titled with where it comes from, and show the figure of a `subject`.
+
+    A `wide` panel is as wide as the page; then they are one above the other.
+    """
     import matplotlib.pyplot as plt
 
     theme()
-    width, height = PANEL
-    size = (width * len(panels), height)
-    figure, axes = plt.subplots(1, len(panels), figsize=size, squeeze=False, layout="constrained")
-    for (title, frame), place in zip(panels.items(), axes[0], strict=True):
+    width, height = WIDE if wide else PANEL
+    rows, columns = (len(panels), 1) if wide else (1, len(panels))
+    size = (width * columns, height * rows)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
+    for (title, frame), place in zip(panels.items(), axes.flat, strict=True):
         draw(frame, place)
         _entitle(place, title)
-    _on_one_scale(list(axes[0]))
+    _on_one_scale(list(axes.flat))
     # The last panel is this run, whose numbers are compared by themselves; the others come from elsewhere.
     recorded = hashlib.sha256("".join(frame.to_csv() for frame in list(panels.values())[:-1]).encode()).hexdigest()
     about = f"figure: {'; '.join(panels)}" + (f" ({recorded[:8]})" if len(panels) > 1 else "")
@@ -92,13 +97,13 @@ def show(figure: "Figure", about: str, alt: str = "") -> None:
     display(data, metadata={"image/png": {"alt": alt or about}}, raw=True)
 
 
-def save_svg(path: Path, caption: str, draw: Draw, frame: "pd.DataFrame") -> None:
+def save_svg(path: Path, caption: str, draw: Draw, frame: "pd.DataFrame", *, wide: bool = False) -> None:
     """Draw one frame into an SVG whose bytes depend on the data alone: fixed salt, no date."""
     import matplotlib.pyplot as plt
 
     theme()
     with plt.rc_context({"svg.hashsalt": "five-papers", "svg.fonttype": "none"}):
-        figure, axes = plt.subplots(figsize=PANEL, layout="constrained")
+        figure, axes = plt.subplots(figsize=WIDE if wide else PANEL, layout="constrained")
         draw(frame, axes)
         _entitle(axes, caption)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -194,11 +194,13 @@ class Experiment:
         """Show a table or figure of the paper as it was printed, where nothing is measured beside it."""
         _display_markdown(literature(self.paper.exhibits[exhibit]))
 
-    def figure(self, exhibit: str, draw: Callable[..., None], frame: Any, *, seeds: int | None = None) -> None:
+    def figure(
+        self, exhibit: str, draw: Callable[..., None], frame: Any, *, seeds: int | None = None, wide: bool = False
+    ) -> None:
         """Draw `frame` with `draw(frame, axes)`: the largest recorded tier, and beside it this run.
 
         The frame is kept in the result, so that the same function can draw the recorded figure later. `seeds` is how
-        many the figure shows, where it does not show all.
+        many the figure shows, where it does not show all. A `wide` one takes the width of the page, this run beneath.
         """
         import pandas as pd
 
@@ -211,10 +213,10 @@ class Experiment:
             there = _caption(kept["tier"], kept["parameters"], seeds)
             panels[f"recorded: {there}"] = pd.DataFrame(kept["exhibits"][exhibit])
         title = self.paper.exhibits[exhibit].title
-        plots.side_by_side({**panels, f"this run: {here}" if panels else here: frame}, draw, title)
+        plots.side_by_side({**panels, f"this run: {here}" if panels else here: frame}, draw, title, wide=wide)
         if RESULT_VARIABLE in os.environ and self.tier not in ("reduced", "custom"):  # a record takes it from there
             folder = Path(os.environ[RESULT_VARIABLE]).parent / "figures"
-            plots.save_svg(folder / f"{exhibit}.svg", here, draw, frame)
+            plots.save_svg(folder / f"{exhibit}.svg", here, draw, frame, wide=wide)
 
     def _keep_exhibit(self, exhibit: str, kind: str, columns: dict[str, list[Any]]) -> None:
         """Keep what an exhibit shows for the record, where each has one place; a cell may run again."""

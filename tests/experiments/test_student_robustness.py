@@ -133,7 +133,9 @@ def test_pictures_hold_what_both_nets_say(net, short):
     said = derive.answers_of(told, "fog", 3, 1)
     assert list(said) == ["student", "supervised"] and all(text.endswith("%") for text in said.values())
     frame = derive.contact_frame(told)
-    assert len(frame) == 15 * 3 and list(frame["row"].unique())[8] == "frost"
+    assert len(frame) == 15 * 3 and list(frame["corruption"].unique())[8] == "frost"
+    assert list(frame["row"].unique()) == ["severity 1", "severity 3", "severity 5"]
+    assert frame.set_index(["corruption", "line"])["pixels"]["frost", 2] == told["images"]["frost"][4, 0].numpy().tobytes().hex()
 
 
 def test_quantities_by_hand_and_the_rules_find_all_of_theirs():

@@ -41,6 +41,18 @@ def test_a_figure_is_stored_in_few_colours_and_says_what_it_shows(displayed):
     assert plt.get_fignums() == []
 
 
+def test_wide_panels_are_one_above_the_other(displayed, tmp_path):
+    frame = pd.DataFrame({"x": [0, 1], "y": [0, 1]})
+    panels.side_by_side({"reduced": frame}, draw, wide=True)
+    panels.side_by_side({"recorded: laptop": frame, "reduced": frame}, draw, wide=True)
+    alone, two = (Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))) for bundle in displayed)
+    assert alone.width > 2.5 * alone.height
+    assert abs(two.width - alone.width) < 50 and two.height > 1.8 * alone.height
+    panels.save_svg(tmp_path / "wide.svg", "reduced", draw, frame, wide=True)
+    width, height = (72 * inches for inches in panels.WIDE)
+    assert f'viewBox="0 0 {width:g} {height:g}"' in (tmp_path / "wide.svg").read_text()
+
+
 def test_a_thin_line_keeps_its_colour_beside_thick_ones(displayed):
     """With median cut and 64 colours the dashed green line came out blue."""
     thick, thin = ["#0173b2", "#de8f05", "#cc78bc", "#ca9161"], ["#029e73", "#d55e00"]

@@ -143,16 +143,17 @@ def flags(attacked: RunsOf) -> str:
 
 
 def contact_frame(pictured: Mapping[str, Any]) -> "pd.DataFrame":
-    """One image under every corruption as tiles: line, row (its name), column, severity, shape, pixels."""
+    """One image under every corruption as tiles, a line for each severity: line, row, column, corruption, shape, pixels."""
     import pandas as pd
 
     shown = list(enumerate(pictured["severities"]))[::2]  # every other one
-    lines = [
-        {"line": line, "row": kind.replace("_", " "), "column": column, "severity": severity} | tile(images[place, 0])
-        for line, (kind, images) in enumerate(pictured["images"].items())
-        for column, (place, severity) in enumerate(shown)
+    tiles = [
+        {"line": line, "row": f"severity {severity}", "column": column, "corruption": kind.replace("_", " ")}
+        | tile(images[place, 0])
+        for line, (place, severity) in enumerate(shown)
+        for column, (kind, images) in enumerate(pictured["images"].items())
     ]
-    return pd.DataFrame(lines)
+    return pd.DataFrame(tiles)
 
 
 def answers_of(pictured: Mapping[str, Any], kind: str, severity: int, place: int) -> dict[str, str]:
