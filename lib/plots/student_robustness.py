@@ -17,7 +17,10 @@ Answers = Callable[[Mapping[str, Any], str, int, int], Mapping[str, str]]
 
 
 def contact_sheet(frame: "pd.DataFrame", axes: "Axes") -> None:
-    """One image under every corruption, a line for each severity. Columns: line, row, column, corruption, shape, pixels."""
+    """One image under every corruption, a line for each severity.
+
+    Columns: line, row (its name), column, corruption, shape, pixels.
+    """
     tiled(frame, axes, "")
     names = list(frame.drop_duplicates("column")["corruption"])
     axes.set_xticks(axes.get_xticks(), names, rotation=45, ha="right", rotation_mode="anchor")

@@ -143,7 +143,10 @@ def flags(attacked: RunsOf) -> str:
 
 
 def contact_frame(pictured: Mapping[str, Any]) -> "pd.DataFrame":
-    """One image under every corruption as tiles, a line for each severity: line, row, column, corruption, shape, pixels."""
+    """One image under every corruption, a line of tiles for each severity.
+
+    Columns: line, row (its name), column, corruption, shape, pixels.
+    """
     import pandas as pd
 
     shown = list(enumerate(pictured["severities"]))[::2]  # every other one
