@@ -12,8 +12,10 @@ import hashlib
 import inspect
 import json
 import struct
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +32,8 @@ from lib.replication.keys import artefact_key, canonical
 from lib.replication.parameters import datasets
 from lib.replication.provenance import split_checksums
 from lib.roots import output_root
+
+KEPT_EVERY = 20.0  # seconds of the wall
 
 
 class DamagedArtefact(ValueError):
@@ -77,14 +81,13 @@ class Artefact:
 
     def _build(self, inputs: dict[str, Any]) -> None:
         checkpoint = self.path.with_suffix(".partial")
-        if "checkpoint" in inspect.signature(self.build).parameters:
-            inputs = inputs | {"checkpoint": checkpoint}
+        goes_on = "checkpoint" in inspect.signature(self.build).parameters
         # On the CPU its own time counts, which a busy machine does not stretch; a GPU works outside of it.
         on_cpu = torch.device(inputs.get("device", "cpu")).type == "cpu"
         clock = time.process_time if on_cpu else time.perf_counter
-        started = clock()
-        value = self.build(**inputs)
-        provenance = {"seconds": clock() - started, "key": self.key, "build": self.build.__qualname__}
+        with spent(clock, checkpoint.with_suffix(".partial-seconds") if goes_on else None) as seconds:
+            value = self.build(**inputs | ({"checkpoint": checkpoint} if goes_on else {}))
+            provenance = {"seconds": seconds(), "key": self.key, "build": self.build.__qualname__}
         try:
             write_atomically(self.path, pack(value, provenance))
         finally:  # under the lock: what a killed builder left half written, or this one where the disk is full
@@ -102,6 +105,31 @@ class Artefact:
             set_aside(self.path, str(fault))
             return None
         return value, provenance["seconds"]
+
+
+@contextmanager
+def spent(clock: Callable[[], float], kept: Path | None) -> Iterator[Callable[[], float]]:
+    """The seconds that a build takes, those before an interruption included.
+
+    They are written to `kept` every `KEPT_EVERY` seconds, since a build may be killed at any moment and go on later.
+    A build that begins anew after a kill (None) has its last beginning counted alone.
+    """
+    before = float(kept.read_text()) if kept and kept.exists() else 0.0
+    started, ended = clock(), threading.Event()
+
+    def keep(path: Path) -> None:
+        while not ended.wait(KEPT_EVERY):
+            write_atomically(path, str(before + clock() - started).encode())
+
+    keeper = threading.Thread(target=keep, args=(kept,), daemon=True) if kept else None
+    if keeper:
+        keeper.start()
+    try:
+        yield lambda: before + clock() - started
+    finally:
+        ended.set()
+        if keeper:
+            keeper.join()
 
 
 def surroundings(arguments: dict[str, Any]) -> dict[str, Any]:

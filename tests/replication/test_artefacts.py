@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lib.experiments.rethinking_generalization import expressivity as arms
+from lib.experiments.rethinking_generalization import regularisers
 from lib.replication.artefacts import Artefact, DamagedArtefact, pack, unpack
 
 VALUE = {"weights": {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3)}, "error": 0.1, "list": [1, "x", None]}
@@ -168,3 +169,31 @@ def test_killed_while_it_writes_an_artefact_leaves_the_old_state_and_a_rerun_com
     started = time.perf_counter()
     assert artefact.value()["wrong"] == [0, 0]
     assert time.perf_counter() - started < 30  # the lock died with its holder
+
+
+@pytest.mark.slow
+def test_seconds_before_a_kill_count_when_the_build_goes_on(output):
+    arguments = {
+        "seed": 0, "dataset": "digits", "learner": "mlp 1x512", "augmentations": ["crop"], "weight_decay": 0.0,
+        "dropout": 0.0, "noise_share": 1.0, "relative_rate": 1.0, "last_rate": 0.1, "n_images": 500,
+        "n_held_out_images": 200, "n_test_images": 500, "n_epochs": 300, "curve_points": 4, "device": "cpu",
+    }  # fmt: skip
+    script = textwrap.dedent(f"""
+        from lib.experiments.rethinking_generalization import regularisers
+        from lib.replication import artefacts
+        artefacts.KEPT_EVERY = 0.1
+        artefacts.Artefact(regularisers.trained, {arguments!r}).value()
+    """)
+    artefact = Artefact(regularisers.trained, arguments)
+    kept = artefact.path.with_suffix(".partial-seconds")
+    process = subprocess.Popen([sys.executable, "-c", script])
+    while not kept.exists() or float(kept.read_text()) < 0.5:
+        assert process.poll() is None, "ended before it could be killed: give it more epochs"
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before, started = float(kept.read_text()), time.process_time()
+    _, seconds = artefact.value_and_cost()
+    assert 0 <= before + time.process_time() - started - seconds < 0.5
+    assert not list(output.glob("artefacts/*partial*"))
+    assert artefact.value_and_cost()[1] == seconds
