@@ -30,7 +30,7 @@ from lib.files import locked, set_aside, write_atomically
 from lib.instruction_set import computing
 from lib.replication.keys import artefact_key, canonical
 from lib.replication.parameters import datasets
-from lib.replication.provenance import split_checksums
+from lib.replication.provenance import peak_memory, split_checksums
 from lib.roots import output_root
 
 KEPT_EVERY = 20.0  # seconds of the wall
@@ -38,6 +38,19 @@ KEPT_EVERY = 20.0  # seconds of the wall
 
 class DamagedArtefact(ValueError):
     """A stored artefact whose content does not match its digest, or that cannot be read at all."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a build took, whenever that was.
+
+    Attributes:
+        seconds: Of the processor, or of the wall on a GPU.
+        peak_memory: The most bytes that its process had held by its end; 0 where that was not noted.
+    """
+
+    seconds: float
+    peak_memory: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,8 @@ class Artefact:
         """The built value: read if it is there and intact, else built under a lock and read back."""
         return self.value_and_cost()[0]
 
-    def value_and_cost(self) -> tuple[Any, float]:
-        """The value, and the seconds its build took whenever that was: of the processor, or of the wall on a GPU."""
+    def value_and_cost(self) -> tuple[Any, Cost]:
+        """The value, and what its build took."""
         if (stored := self._read()) is None:
             inputs = {name: v.value() if isinstance(v, Artefact) else v for name, v in self.arguments.items()}
             with locked(self.path.with_suffix(".lock")):  # released by the kernel, also after kill -9
@@ -87,7 +100,8 @@ class Artefact:
         clock = time.process_time if on_cpu else time.perf_counter
         with spent(clock, checkpoint.with_suffix(".partial-seconds") if goes_on else None) as seconds:
             value = self.build(**inputs | ({"checkpoint": checkpoint} if goes_on else {}))
-            provenance = {"seconds": seconds(), "key": self.key, "build": self.build.__qualname__}
+            cost = {"seconds": seconds(), "peak_memory": peak_memory()}
+        provenance = cost | {"key": self.key, "build": self.build.__qualname__}
         try:
             write_atomically(self.path, pack(value, provenance))
         finally:  # under the lock: what a killed builder left half written, or this one where the disk is full
@@ -96,7 +110,7 @@ class Artefact:
         for leftover in checkpoint.parent.glob(f"*{checkpoint.name}*"):
             leftover.unlink()
 
-    def _read(self) -> tuple[Any, float] | None:
+    def _read(self) -> tuple[Any, Cost] | None:
         if not self.path.exists():
             return None
         try:
@@ -104,7 +118,7 @@ class Artefact:
         except DamagedArtefact as fault:
             set_aside(self.path, str(fault))
             return None
-        return value, provenance["seconds"]
+        return value, Cost(provenance["seconds"], provenance.get("peak_memory", 0))
 
 
 @contextmanager

@@ -108,6 +108,7 @@ class Experiment:
         self.datasets = datasets(parameters)
         self.device = _device(parameters["device"])
         self.costs: list[dict[str, Any]] = []
+        self.peak_memory = 0  # of what was built, in this run or before
         self.used: list[str] = []
         self.exhibits: dict[str, dict[str, list[Any]]] = {}
         self._kinds: dict[str, str] = {}  # exhibit -> "table" or "figure"
@@ -146,10 +147,11 @@ class Experiment:
         from lib.replication.artefacts import Artefact
 
         artefact = Artefact(arm, arguments)
-        value, build_seconds = artefact.value_and_cost()
+        value, took = artefact.value_and_cost()
+        self.peak_memory = max(self.peak_memory, took.peak_memory)
         if artefact.path.stem not in self.used:
             self.used.append(artefact.path.stem)
-            self.costs.append({"arm": _with_names(arm, arguments), "seeds": 1, "seconds": build_seconds})
+            self.costs.append({"arm": _with_names(arm, arguments), "seeds": 1, "seconds": took.seconds})
         return value
 
     def _built(self, arm: Callable[..., Any], arguments: dict[str, Any]) -> "list[tuple[Artefact, Any]]":
@@ -160,11 +162,12 @@ class Experiment:
         for place, seed in enumerate(self._watched(self.seeds, arm.__name__)):
             own = {name: _of_seed(value, place) for name, value in arguments.items()}
             artefact = Artefact(arm, {"seed": seed} | own)
-            value, build_seconds = artefact.value_and_cost()
+            value, took = artefact.value_and_cost()
+            self.peak_memory = max(self.peak_memory, took.peak_memory)
             built.append((artefact, value))
             if artefact.path.stem not in self.used:  # what two arms share costs once
                 self.used.append(artefact.path.stem)
-                fresh.append(build_seconds)
+                fresh.append(took.seconds)
         if fresh:
             self.costs.append({"arm": _with_names(arm, arguments), "seeds": len(fresh), "seconds": sum(fresh)})
         return built
@@ -337,7 +340,7 @@ class Experiment:
                 "seconds": sum(arm["seconds"] for arm in self.costs),
                 "this_run_seconds": time.perf_counter() - self._started,
                 "this_run_cpu_seconds": time.process_time() - self._cpu_started,
-                "peak_memory": provenance.peak_memory(),
+                "peak_memory": max(self.peak_memory, provenance.peak_memory()),
             },
             "versions": provenance.versions(),
             "hardware": provenance.hardware(self.device),

@@ -167,6 +167,17 @@ def test_what_no_seed_changes_is_built_once_and_costs_once(kernel, tmp_path, mon
     assert [(cost["arm"], cost["seeds"]) for cost in started.costs] == [("whole", 1)] and len(started.used) == 1
 
 
+def test_the_peak_of_memory_is_that_of_the_build_also_where_another_run_built(kernel, tmp_path, monkeypatch):
+    monkeypatch.setenv("REPLICATION_OUTPUT", str(tmp_path))
+    settings = {"dataset": "digits", "n_images": [4]}
+    with monkeypatch.context() as building:
+        building.setattr("lib.replication.artefacts.peak_memory", lambda: 10**12)
+        kernel(tiny.PARAMETERS).artefacts(expressivity.theorem_1, **settings)
+    started = kernel(tiny.PARAMETERS)
+    started.run(expressivity.theorem_1, **settings)
+    assert started.result()["cost"]["peak_memory"] == 10**12
+
+
 @pytest.mark.parametrize(("tier", "drawn"), [("reduced", False), ("custom", False), ("laptop", True)])
 def test_a_picture_file_is_drawn_where_a_record_would_take_it(kernel, tier, drawn, tmp_path, monkeypatch):
     monkeypatch.setenv("REPLICATION_RESULT", str(tmp_path / "result.json"))
