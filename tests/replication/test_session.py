@@ -1,6 +1,7 @@
 """`start` looks at what the kernel executed: plain papermill, Run All and a used kernel get the same checks."""
 
 import json
+import sys
 
 import pandas as pd
 import pytest
@@ -23,6 +24,7 @@ def kernel(tree, monkeypatch):
     """A fresh kernel in this process, and a start that reads the miniature."""
     monkeypatch.setattr(experiment_module, "repository", lambda: tree)
     monkeypatch.delenv("REPLICATION_RESULT", raising=False)
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])  # the shell puts a module of its own there
     shell = InteractiveShell.instance()
     shell.reset(new_session=True)
 
