@@ -144,7 +144,7 @@ def _slices(n: int, size: int) -> list[slice]:
 
 def conjugate_gradients(
     times: Apply, precondition: Apply, y: Tensor, *, tolerance: float, max_steps: int
-) -> tuple[Tensor, int]:
+) -> tuple[Tensor, Tensor, int]:
     """Solve K alpha = y for all columns of y (n, K) at once by preconditioned conjugate gradients (Hestenes, Stiefel).
 
     Args:
@@ -155,22 +155,24 @@ def conjugate_gradients(
         max_steps: products with K at most.
 
     Returns:
-        alpha (n, K) and the number of products with K.
+        alpha (n, K); K alpha (n, K), the sum of the products that led to alpha, since K is linear; their number.
     """
-    alpha, residual = torch.zeros_like(y), y
+    alpha, fitted = torch.zeros_like(y), torch.zeros_like(y)
+    residual = y
     direction = z = precondition(residual)
     rho = (residual * z).sum(0)
     for step in range(1, max_steps + 1):
         image = times(direction)
         length = _ratio(rho, (direction * image).sum(0))  # exact minimum along the direction, column by column
         alpha += length * direction
-        residual = residual - length * image  # a new tensor: `precondition` may have handed the old one back
+        fitted += length * image
+        residual = y - fitted  # a new tensor: `precondition` may have handed the old one back
         if residual.norm() <= tolerance * y.norm():
-            return alpha, step
+            return alpha, fitted, step
         z = precondition(residual)
         rho, before = (residual * z).sum(0), rho
         direction = z + _ratio(rho, before) * direction  # conjugate to all directions before
-    return alpha, max_steps
+    return alpha, fitted, max_steps
 
 
 def _ratio(a: Tensor, b: Tensor) -> Tensor:
@@ -210,7 +212,7 @@ class Solution:
 
     Attributes:
         alpha: (n, K), one column for each output.
-        fitted: K alpha, computed anew in float64 at the end.
+        fitted: K alpha in float64.
         residual: |y - K alpha| over |y|, from it.
         products: Products with K that conjugate gradients took.
         jitter: What the preconditioner has on its diagonal.
@@ -240,10 +242,9 @@ def interpolate(points: Tensor, y: Tensor, gamma: float, *, tolerance: float = 1
     """
     centred = (points - points.mean(0)).float()
     factor, jitter = factorised(lambda: gram(centred, gamma))
-    alpha, products = conjugate_gradients(
+    alpha, fitted, products = conjugate_gradients(
         lambda x: gram_times(points, gamma, x), factor.solve, y, tolerance=tolerance, max_steps=max_steps
     )
-    fitted = gram_times(points, gamma, alpha)
     residual = (y - fitted).norm() / y.norm()
     return Solution(alpha, fitted, residual.item(), products, jitter, factor.bytes)
 

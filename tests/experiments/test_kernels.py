@@ -23,7 +23,7 @@ PIXELS: dict[str, Any] = {"features": "pixels", "filters": 1, "n_images": 120}
 
 @pytest.fixture(scope="module")
 def across():
-    return arms.across_widths(0, **SMALL, **PIXELS, widths=[1.0, 4.0, 64.0])
+    return arms.widths_and_ridges(0, **SMALL, **PIXELS, widths=[1.0, 4.0, 64.0], ridges=[0.1, 100.0])
 
 
 def test_parts_have_no_image_in_common_and_the_seed_decides_them():
@@ -80,8 +80,28 @@ def test_a_grid_goes_on_where_it_was_stopped(tmp_path):
     assert seen == [1.0, 2.0, 3.0, 3.0]
 
 
+def test_both_grids_go_on_where_they_were_stopped(tmp_path, monkeypatch):
+    path = tmp_path / "x.partial"
+    points: dict[str, Any] = {"widths": [1.0, 4.0], "ridges": [0.1, 100.0]}
+    whole = arms.widths_and_ridges(0, **SMALL, **PIXELS, **points)
+    asked, at = [], arms.KernelSystem.at
+
+    def stops_at_the_last(system, gamma, ridge=0.0):
+        asked.append(ridge)
+        if asked == [0.0, 0.0, 0.1, 100.0]:
+            raise KeyboardInterrupt
+        return at(system, gamma, ridge)
+
+    monkeypatch.setattr(arms.KernelSystem, "at", stops_at_the_last)
+    with pytest.raises(KeyboardInterrupt):
+        arms.widths_and_ridges(0, **SMALL, **PIXELS, **points, checkpoint=path)
+    assert arms.widths_and_ridges(0, **SMALL, **PIXELS, **points, checkpoint=path) == whole
+    assert asked == [0.0, 0.0, 0.1, 100.0, 100.0]
+    assert all("x.partial" in left.name for left in tmp_path.iterdir()), "an artefact removes what has this name"
+
+
 def test_a_ridge_lowers_the_norm_and_leaves_what_it_does_not_fit(across):
-    ridged = arms.across_ridges(0, **SMALL, **PIXELS, across=across, ridges=[0.1, 100.0])
+    ridged = across["penalised"]
     small, large = ridged["at"]["norm"]
     assert large < small < across["chosen"]["norm"]
     assert max(ridged["at"]["residual"]) < 1e-10, "of (K + ridge I) alpha = y, not of K alpha = y"

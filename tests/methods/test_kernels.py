@@ -80,15 +80,18 @@ def test_products_without_the_matrix_are_those_with_it(monkeypatch):
 def test_conjugate_gradients_end_after_as_many_steps_as_there_are_eigenvalues():
     matrix = torch.diag(torch.tensor([1.0, 1.0, 4.0, 4.0, 9.0]).double())
     y = torch.ones(5, 2, dtype=torch.float64)
-    alpha, steps = kernels.conjugate_gradients(lambda x: matrix @ x, lambda r: r, y, tolerance=1e-12, max_steps=9)
+    alpha, fitted, steps = kernels.conjugate_gradients(
+        lambda x: matrix @ x, lambda r: r, y, tolerance=1e-12, max_steps=9
+    )
     assert steps == 3
     torch.testing.assert_close(alpha, torch.linalg.solve(matrix, y))
+    torch.testing.assert_close(fitted, matrix @ alpha)
 
 
 def test_a_column_that_is_solved_stays_solved():
     matrix = torch.diag(torch.tensor([1.0, 4.0]).double())
     y = torch.tensor([[0.0, 1.0], [0.0, 1.0]]).double()
-    alpha, _ = kernels.conjugate_gradients(lambda x: matrix @ x, lambda r: r, y, tolerance=1e-12, max_steps=9)
+    alpha, _, _ = kernels.conjugate_gradients(lambda x: matrix @ x, lambda r: r, y, tolerance=1e-12, max_steps=9)
     assert alpha[:, 0].tolist() == [0, 0] and alpha.isfinite().all()
 
 
@@ -98,6 +101,9 @@ def test_refinement_reaches_what_float32_cannot():
     found = kernels.interpolate(points, y, 0.5, tolerance=1e-12)
     single = kernels.gram(points.float(), 0.5).cholesky_().solve(y)
     assert found.residual < 1e-11 and found.products <= 6
+    anew = kernels.gram_times(points, 0.5, found.alpha)
+    assert (found.fitted - anew).norm() / y.norm() < 1e-12, "the sum of the products is K alpha"
+    assert found.residual == pytest.approx(((y - anew).norm() / y.norm()).item(), abs=1e-12)
     assert (found.alpha - exact).norm() / exact.norm() < 1e-9 < (single - exact).norm() / exact.norm()
 
 
@@ -129,8 +135,8 @@ def test_with_all_points_as_landmarks_the_preconditioner_holds_the_upper_eigenva
     values, vectors = torch.linalg.eigh(dense)
     top = vectors[:, -3:]  # M^-1 K is a multiple of the identity there
     torch.testing.assert_close(apply(dense @ top) / values[35], top, rtol=1e-6, atol=1e-8)
-    plain = kernels.conjugate_gradients(lambda x: dense @ x, lambda r: r, y, tolerance=1e-3, max_steps=200)[1]
-    with_it = kernels.conjugate_gradients(lambda x: dense @ x, apply, y, tolerance=1e-3, max_steps=200)[1]
+    plain = kernels.conjugate_gradients(lambda x: dense @ x, lambda r: r, y, tolerance=1e-3, max_steps=200)[2]
+    with_it = kernels.conjugate_gradients(lambda x: dense @ x, apply, y, tolerance=1e-3, max_steps=200)[2]
     assert with_it < plain
 
 

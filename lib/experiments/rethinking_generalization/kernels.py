@@ -72,7 +72,7 @@ def draw(seed: int, dataset: str, n_train: int, n_held_out: int, n_test: int, de
     return Task(train, held_out, test, len(drawn[0].classes), generator)
 
 
-def across_widths(
+def widths_and_ridges(
     seed: int,
     dataset: str,
     features: str,
@@ -81,38 +81,24 @@ def across_widths(
     n_held_out: int,
     n_test: int,
     widths: list[float],
+    ridges: list[float],
     device: str,
     checkpoint: Path | None = None,
 ) -> dict[str, Any]:
-    """Interpolate with kernels of every width, true labels and random ones; the width is chosen on held-out images.
+    """Interpolate with kernels of every width, then add an l2 penalty, K + ridge I; true labels and random ones.
 
-    A width c stands for gamma = c / (median squared distance), so that it means the same for any features.
+    A width c stands for gamma = c / (median squared distance), so that it means the same for any features. It is chosen
+    on held-out images; so is the ridge, at that width. All of them share one matrix of distances.
     """
     task = draw(seed, dataset, n_images, n_held_out, n_test, device)
     system = KernelSystem(task, features_of(features, task, filters))
     at = _each(widths, lambda width: system.at(width / system.median), checkpoint)
     chosen = _best(at) | {"width": _best_of(widths, at)}
-    return {"images": n_images, "median": system.median, "width": widths, "at": at, "chosen": chosen}
-
-
-def across_ridges(
-    seed: int,
-    dataset: str,
-    features: str,
-    filters: int,
-    n_images: int,
-    n_held_out: int,
-    n_test: int,
-    across: dict[str, Any],
-    ridges: list[float],
-    device: str,
-    checkpoint: Path | None = None,
-) -> dict[str, Any]:
-    """Add an l2 penalty, K + ridge I, at the width that `across_widths` chose; of the ridges held-out images choose."""
-    task = draw(seed, dataset, n_images, n_held_out, n_test, device)
-    system = KernelSystem(task, features_of(features, task, filters))
-    at = _each(ridges, lambda ridge: system.at(across["chosen"]["gamma"], ridge), checkpoint)
-    return {"ridge": ridges, "at": at, "chosen": _best(at) | {"ridge": _best_of(ridges, at)}}
+    beside = checkpoint and checkpoint.with_name(f"{checkpoint.name}-ridges")
+    with_ridge = _each(ridges, lambda ridge: system.at(chosen["gamma"], ridge), beside)
+    penalised = _best(with_ridge) | {"ridge": _best_of(ridges, with_ridge)}
+    found = {"images": n_images, "median": system.median, "width": widths, "at": at, "chosen": chosen}
+    return found | {"penalised": {"ridge": ridges, "at": with_ridge, "chosen": penalised}}
 
 
 class KernelSystem:

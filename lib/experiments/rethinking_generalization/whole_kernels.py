@@ -78,7 +78,7 @@ def solvers(dataset: str, gamma: float, n_images: int, device: str) -> dict[str,
 
     def nystrom() -> tuple[Tensor, int]:
         apply = nystrom_preconditioner(points, gamma, landmarks, torch.Generator().manual_seed(0))
-        alpha, _ = conjugate_gradients(
+        alpha, _, _ = conjugate_gradients(
             lambda x: gram_times(points, gamma, x), apply, y, tolerance=1e-8, max_steps=PRODUCTS
         )
         return alpha, 8 * len(points) * (landmarks - landmarks // 2)
