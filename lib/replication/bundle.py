@@ -149,6 +149,12 @@ def _share_out(archives: dict[str, Path], folder: Path, head: str) -> list[int]:
     return [size for size in used if size]
 
 
+def _is_net_or_progress(name: str) -> bool:
+    """Artefacts, and all that the name of a checkpoint begins: its own parts, and the seconds spent so far."""
+    whole = not name.startswith(".") and ".damaged-" not in name
+    return whole and (name.endswith(".safetensors") or ".partial" in name)
+
+
 def pack_results(folder: Path, *, artefacts: bool = False) -> list[Path]:
     """Pack results, executed notebooks and figures into `folder`/results.tar.gz.00, .01, ... of `RESULT_BYTES` at most.
 
@@ -157,8 +163,7 @@ def pack_results(folder: Path, *, artefacts: bool = False) -> list[Path]:
     root = output_root()
     kept = [path for path in sorted((root / "runs").rglob("*")) if path.is_file() and _travels(path.relative_to(root))]
     if artefacts:
-        nets = [path for path in (root / "artefacts").glob("*") if path.suffix in {".safetensors", ".partial"}]
-        kept += sorted(nets)
+        kept += sorted(path for path in (root / "artefacts").glob("*") if _is_net_or_progress(path.name))
     for old in folder.glob("results.tar.gz.*"):
         old.unlink()
     stream = io.BytesIO()
