@@ -1,12 +1,13 @@
 """The first thing on a page: for every claim the verdict, our number and the paper's, from what is recorded."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from lib.replication.claims import Claim
 from lib.replication.notebooks import Notebook
 from lib.replication.paper_file import read_paper
-from lib.replication.parameters import Parameters, datasets
+from lib.replication.parameters import datasets
 from lib.replication.report import verdicts_of
 from lib.replication.results import Result, recorded_results
 from lib.replication.tables import markdown
@@ -71,14 +72,16 @@ def _shortened(reason: str) -> str:
 def _where(tier: str, result: Result) -> str:
     """Data, nets, seeds and tier of a recorded run in one sentence."""
     parameters = result["parameters"]
-    about = [", ".join(datasets(parameters)), _nets(parameters), f"{parameters['seeds']} seeds"]
+    about = [", ".join(datasets(parameters)), _nets(result), f"{parameters['seeds']} seeds"]
     return f"Recorded at `{tier}`: {'; '.join(filter(None, about))}."
 
 
-def _nets(parameters: Parameters) -> str:
-    """What the parameters call the nets."""
+def _nets(result: Result) -> str:
+    """What the parameters call the nets; of those that some arm names, as a tier may leave out its larger one."""
     names: list[Any] = []
-    for name, value in parameters.items():
+    for name, value in result["parameters"].items():
         if name in ("net", "nets", "convnet", "learners") or name.endswith("_net"):
             names += value if isinstance(value, list) else [value]
-    return "net " + ", ".join(dict.fromkeys(names)) if names else ""
+    arms = "\n".join(each["arm"] for each in result["cost"]["arms"])
+    named = [name for name in names if re.search(rf"\b{re.escape(name)}\b", arms)]
+    return "net " + ", ".join(dict.fromkeys(named or names)) if names else ""

@@ -14,12 +14,13 @@ def notebook(tmp_path):
     return find_notebook(tiny.make_tree(tmp_path), "JEM", 1)
 
 
-def recorded(notebook, tier, verdict, **parameters):
+def recorded(notebook, tier, verdict, arms=(), **parameters):
     """A recorded result of the miniature's one claim."""
     result = {
         "paper": "JEM", "notebook": 1, "tier": tier, "exhibits": {}, "commit": "c", "values": {},
         "parameters": {"tier": tier, "seeds": 3, "dataset": "cifar10", "device": "cpu", **parameters},
         "claims": {"C1": {"rule": {}, "verdict": {"name": "C1", **verdict}}},
+        "cost": {"arms": [{"arm": arm, "seconds": 1.0, "seeds": 3} for arm in arms]},
     }  # fmt: skip
     path = notebook.path.parent / "recorded" / tier / "1.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -35,6 +36,12 @@ def test_a_claim_has_its_verdict_our_number_and_the_papers(notebook):
     assert lines[0] == "| claim | verdict | here | the paper |"
     assert lines[2].startswith("| **C1** A beats B | **reproduced** | 5.0 [4.0, 6.0] points | ")
     assert lines[-1].startswith("Recorded at `laptop`: cifar10; net small cnn, M; 3 seeds.")
+
+
+def test_a_net_that_the_tier_left_out_is_not_named(notebook):
+    sizes = {"small_net": "S", "large_net": "M", "smaller_net": "XS"}
+    recorded(notebook, "laptop", MEASURED, arms=["trained, S 2400", "student, XS, Mild"], **sizes)
+    assert "; net S, XS; 3 seeds." in in_short(notebook)
 
 
 def test_what_only_a_stand_in_measured_is_no_answer(notebook):
