@@ -118,8 +118,9 @@ class Verdict:
         return f"{mean} [{low}, {high}]{unit}"
 
     def measured(self) -> str:
-        """What a reader compares with the paper: the number, part by part where only margins could be averaged."""
-        if self.unit != "margins":
+        """What a reader compares with the paper: the number, by part where the paper's numbers or margins differ."""
+        apart = any(part.paper not in (None, self.paper) for part in self.parts)
+        if self.unit != "margins" and not apart:
             return self.number()
         parts = {part.name.partition("/")[2]: part.number() for part in self.parts}
         return "; ".join(f"{name}: {number}" for name, number in parts.items() if number)

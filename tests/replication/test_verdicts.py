@@ -591,3 +591,14 @@ def test_a_number_is_shown_as_the_paper_shows_it_whatever_the_claims_sign():
     )
     factor = Verdict("C6", "reproduced", mean=3.8, low=3.6, high=4.0, margin=0.5, seeds=3, sign=-1, against=5.0)
     assert factor.number() == factor.measured() == "1.20 [1.00, 1.40]"
+
+
+def test_parts_of_which_the_paper_has_its_own_numbers_are_compared_one_by_one():
+    """Their mean, 0.98, would stand beside 0.5 and 0.7 and hide that one of the two is reversed."""
+    how: dict[str, Any] = {"status": "reproduced", "margin": 0.002, "seeds": 3, "unit": "points"}
+    more = Verdict("C9/more", mean=0.024, low=0.02, high=0.03, paper=PaperEffect(0.5, "points", "table 11"), **how)
+    any_ = Verdict("C9/any", mean=-0.006, low=-0.01, high=-0.002, paper=PaperEffect(0.7, "points", "table 11"), **how)
+    whole = Verdict("C9", mean=0.009, low=0.006, high=0.012, parts=(more, any_), **how)
+    assert whole.measured() == "more: 2.40 [2.00, 3.00] points; any: -0.60 [-1.00, -0.20] points"
+    of_all = replace(whole, paper=more.paper, parts=(more, replace(any_, paper=more.paper)))
+    assert of_all.measured() == "0.90 [0.60, 1.20] points", "one number of the paper for both: their mean"
