@@ -16,9 +16,9 @@ from packaging.utils import canonicalize_name
 
 from lib import models
 from lib.replication.experiment import Experiment
-from lib.replication.in_short import in_short
 from lib.replication.kept import MOST_BYTES
 from lib.replication.notebooks import all_notebooks, papers
+from lib.replication.page_tables import stand
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import TIERS, tier_parameters
 from lib.replication.report import stale
@@ -166,7 +166,6 @@ def test_the_answer_comes_before_any_setting(notebook):
     assert text.startswith("# ") and "**The question.**" in text
     answer = text.partition("**In short.** ")[2]
     assert 3 <= len(re.findall(r"[.!?](?= [A-Z0-9*]|$)", answer)) <= 7, "three to a few sentences"
-    assert f'replication.in_short("{notebook.paper}", {notebook.number})' in "".join(call["source"])
     assert in_short(notebook) == "".join(call["outputs"][0]["data"]["text/markdown"]), "run `make notebooks`"
     for link in ("(../README.md)", "(README.md)", "(paper.yaml)", "(https://"):
         assert link in "".join(claims["source"])
@@ -249,6 +248,10 @@ def test_every_kept_net_loads_and_no_file_of_weights_is_without_its_result():
                 net = models.recorded(place, name, seeds[-1], tier=tier)
                 assert net(torch.rand(2, *about["images"])).shape == (2, len(about["classes"]))
     assert named == set((ROOT / "papers").glob("*/recorded/*/*-nets.safetensors"))
+
+
+def test_no_stored_page_shows_old_tables():
+    assert [book.name for book in NOTEBOOKS if not stand(book)] == [], "run `make notebooks` or `make record`"
 
 
 def test_no_generated_page_is_stale():

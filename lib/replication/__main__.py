@@ -12,9 +12,9 @@ from typing import Any
 from lib.replication import bundle, day, glance, needs, record, report, runner, spread
 from lib.replication.check import check_paper
 from lib.replication.gpus import GPU_TIERS, gpus
-from lib.replication.in_short import stands_in_short
 from lib.replication.new import new
 from lib.replication.notebooks import Notebook, find_notebook, papers, select
+from lib.replication.page_tables import write_tables
 from lib.replication.parameters import TIERS, ParameterError, Parameters, parse_overrides
 from lib.replication.snapshot import Tree, tree_for
 from lib.roots import output_root, repository
@@ -276,21 +276,13 @@ def _notebooks(options: argparse.Namespace) -> int:
 
 
 def _store(notebooks: list[Notebook], jobs: int, *, redraw: bool = False) -> int:
-    def run_and_store(chosen: list[Notebook]) -> list[runner.Job]:
-        with tree_for("reduced", repository()) as tree:
-            failed = runner.run(runner.plan(chosen, "reduced", {}, tree), jobs or 2).failed
-        failures = [job.notebook for job in failed]
-        record.store_outputs([notebook for notebook in chosen if notebook not in failures], redraw=redraw)
-        return failed
-
-    failed = run_and_store(notebooks)
-    # A page begins with what is recorded, and its own reference is part of that: where it changed, once more, which
-    # the artefacts make short.
-    stored = [
-        find_notebook(repository(), n.paper, n.number) for n in notebooks if n not in [j.notebook for j in failed]
-    ]
-    if outdated := [notebook for notebook in stored if not stands_in_short(notebook)]:
-        failed += run_and_store(outdated)
+    with tree_for("reduced", repository()) as tree:
+        failed = runner.run(runner.plan(notebooks, "reduced", {}, tree), jobs or 2).failed
+    failures = [job.notebook for job in failed]
+    record.store_outputs([notebook for notebook in notebooks if notebook not in failures], redraw=redraw)
+    # A page begins with what is recorded, and the reference that was just stored is part of that.
+    for notebook in notebooks:
+        write_tables(find_notebook(repository(), notebook.paper, notebook.number))
     report.write_readmes(repository())
     glance.write_picture(repository())
     return report_failures(failed)

@@ -33,13 +33,6 @@ def in_short(notebook: Notebook) -> str:
     return f"{table}\n\n{' '.join(told)} {BRACKETS}"
 
 
-def stands_in_short(notebook: Notebook) -> bool:
-    """Whether the stored page, where it begins with these lines, begins with what is recorded now."""
-    called = [cell for cell in notebook.cells if "replication.in_short(" in "".join(cell["source"])]
-    shown = [output.get("data", {}).get("text/markdown", "") for cell in called for output in cell.get("outputs", [])]
-    return not called or in_short(notebook) in ["".join(text) for text in shown]
-
-
 def _verdict(head: Headline) -> str:
     beside = [f"; {verdict.status} at {tier}" for tier, verdict in head.beside.items()]
     return f"**{head.verdict.label}**{''.join(beside)}" if head.verdict else head.text()

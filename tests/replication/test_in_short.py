@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from lib.replication.in_short import LONGEST_REASON, in_short, stands_in_short
+from lib.replication.in_short import LONGEST_REASON, in_short
 from lib.replication.notebooks import find_notebook
 from tests import tiny
 
@@ -64,22 +64,6 @@ def test_parts_whose_margins_differ_are_shown_part_by_part_in_the_papers_unit(no
     recorded(notebook, "laptop", {**MEASURED, "unit": "margins", "margin": 1.0, "parts": parts})
     shown = in_short(notebook).splitlines()[2]
     assert "x: 5.0 [4.0, 6.0] points; y: 5.0 [4.0, 6.0] points" in shown
-
-
-def test_a_page_that_was_stored_before_its_reference_is_known(notebook):
-    def stored(text):
-        page = json.loads(notebook.path.read_text())
-        output = {"data": {"text/markdown": [text]}, "metadata": {}, "output_type": "display_data"}
-        cell = {"cell_type": "code", "metadata": {}, "source": ["replication.in_short('JEM', 1)"], "outputs": [output]}
-        page["cells"].insert(1, cell)
-        notebook.path.write_text(json.dumps(page))
-        return find_notebook(notebook.path.parents[2], "JEM", 1)
-
-    assert stands_in_short(notebook), "a page without these lines has none that are old"
-    page = stored(in_short(notebook))
-    assert stands_in_short(page)
-    recorded(notebook, "laptop", {**MEASURED, "unit": "points"})
-    assert not stands_in_short(page)
 
 
 def test_of_several_reasons_data_that_a_part_lacks_come_last(notebook):
