@@ -112,7 +112,10 @@ def _in_column(verdicts: dict[str, Verdict], tier: str) -> str:
     if tier not in verdicts:
         return "–"
     verdict = verdicts[tier]
-    return f"{verdict.label} (stand-in data)" if verdict.stand_in else verdict.text()
+    if verdict.stand_in:
+        return f"{verdict.label} (stand-in data)"
+    part_by_part = verdict.measured()  # where the paper has a number for each part, or margins were averaged
+    return verdict.text() if part_by_part == verdict.number() else f"{verdict.text()}<br>{part_by_part}"
 
 
 def verdicts_of(claim: Claim, results: dict[int, dict[str, Result]]) -> dict[str, Verdict]:
