@@ -1,9 +1,11 @@
-"""What a stored page says from rules and records alone is put in anew when these change."""
+"""What a stored page says from rules, records and code alone is put in anew when these change."""
 
 import json
 
 import pytest
 
+from lib.metrics.intervals import interval
+from lib.replication.listing import listing
 from lib.replication.notebooks import find_notebook
 from lib.replication.page_tables import stand, tables, write_tables
 from tests import tiny
@@ -65,3 +67,25 @@ def test_a_cell_that_was_never_run_stays_without_output(page):
     assert stand(opened(page))
     write_tables(opened(page))
     assert not any(cell.get("outputs") for cell in opened(page).cells)
+
+
+def test_a_listing_is_the_code_of_today(page):
+    """Of a function, and of one found through its module; what else the cell says stays."""
+    source = [
+        "from lib import replication\n", "from lib.metrics import intervals\n",
+        "from lib.metrics.intervals import interval\n", "count = 2\n",
+        "replication.show(interval)\n", "replication.show(intervals.kendall_tau)\n",
+    ]  # fmt: skip
+    outputs = [
+        {"data": {"text/markdown": [text]}, "metadata": {}, "output_type": "display_data"}
+        for text in ("a sentence", "```python\nold\n```", "```python\nold\n```")
+    ]
+    book = json.loads(page.read_text())
+    cell = {"cell_type": "code", "execution_count": 1, "id": "shown", "metadata": {}, "source": source}
+    book["cells"].append({**cell, "outputs": outputs})
+    page.write_text(json.dumps(book))
+    write_tables(opened(page))
+    told = ["".join(output["data"]["text/markdown"]) for output in opened(page).cells[-1]["outputs"]]
+    assert told[0] == "a sentence"
+    assert told[1] == f"```python\n{listing(interval)}```" and "def interval(" in told[1]
+    assert told[2].startswith("```python\ndef kendall_tau(")
