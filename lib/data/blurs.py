@@ -36,16 +36,17 @@ def glass_blur(images: Tensor, level: int, generator: torch.Generator) -> Tensor
 def scattered(images: Tensor, reach: int, passes: int, generator: torch.Generator) -> Tensor:
     """From the last pixel to the first, each becomes its neighbour at an offset drawn from -reach to reach - 1."""
     n, channels, height, width = images.shape
-    inner = (passes, height - 2 * reach, width - 2 * reach, 2, n)
-    offsets = torch.randint(-reach, reach, inner, generator=generator, device=generator.device).to(images.device)
-    pixels = images.permute(2, 3, 0, 1).contiguous()  # (H, W, N, C): the pixels of one place lie side by side
-    listed, which = pixels.view(-1, channels), torch.arange(n, device=images.device)
-    for steps in offsets:
-        for i, h in enumerate(range(height - reach, reach, -1)):
-            for j, w in enumerate(range(width - reach, reach, -1)):
-                down, right = steps[i, j]  # (N,) each
-                pixels[h, w] = listed.index_select(0, ((h + down) * width + w + right) * n + which)
-    return pixels.permute(2, 3, 0, 1).contiguous()
+    rows, columns = torch.arange(height - reach, reach, -1), torch.arange(width - reach, reach, -1)
+    drawn = (passes, len(rows), len(columns), 2, n)
+    offsets = torch.randint(-reach, reach, drawn, generator=generator, device=generator.device).to(images.device)
+    which, places = torch.arange(n, device=images.device), (rows[:, None] * width + columns).to(images.device)
+    moved = places[..., None] + offsets[:, :, :, 0] * width + offsets[:, :, :, 1]  # (passes, rows, columns, N)
+    takes = (moved * n + which).flatten(0, 2)  # the entry of `sources` that a place takes over
+    sources = torch.arange(height * width, device=images.device).repeat_interleave(n)  # (H W N): pixel, image by image
+    for place, take in zip(places.flatten().tolist() * passes, takes, strict=True):
+        sources[place * n : (place + 1) * n] = sources.index_select(0, take)
+    pixels = sources.view(-1, 1, n).permute(2, 1, 0).expand(n, channels, -1)  # (N, C, H W)
+    return images.flatten(2).gather(2, pixels).view_as(images)
 
 
 def motion_blur(images: Tensor, level: int, generator: torch.Generator) -> Tensor:
@@ -104,6 +105,7 @@ def filtered(images: Tensor, kernel: Tensor) -> Tensor:
 
 def enlarged(images: Tensor, factor: float) -> Tensor:
     """The middle of each image, enlarged by `factor` to the old size, bilinear."""
-    theta = torch.tensor([[1 / factor, 0, 0], [0, 1 / factor, 0]], device=images.device).expand(len(images), 2, 3)
-    grid = F.affine_grid(theta, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    theta = torch.tensor([[[1 / factor, 0, 0], [0, 1 / factor, 0]]], device=images.device)  # (1, 2, 3)
+    planes = images.flatten(0, 1)[None]  # (1, N C, H, W): all planes at the same points
+    grid = F.affine_grid(theta, list(planes.shape), align_corners=False)
+    return F.grid_sample(planes, grid, padding_mode="border", align_corners=False).view_as(images)

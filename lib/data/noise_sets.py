@@ -121,6 +121,8 @@ def gaussian_blur(images: Tensor, sigma: float, border: str = "reflect") -> Tens
     `border` may be any mode of `torch.nn.functional.pad`.
     """
     radius = min(int(4 * sigma + 0.5), min(images.shape[2:]) - 1)
+    if radius == 0:
+        return images.clone()
     offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
     kernel = kernel / kernel.sum()
