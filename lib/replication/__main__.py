@@ -279,9 +279,10 @@ def _store(notebooks: list[Notebook], jobs: int, *, redraw: bool = False) -> int
     with tree_for("reduced", repository()) as tree:
         failed = runner.run(runner.plan(notebooks, "reduced", {}, tree), jobs or 2).failed
     failures = [job.notebook for job in failed]
-    record.store_outputs([notebook for notebook in notebooks if notebook not in failures], redraw=redraw)
+    stored = [notebook for notebook in notebooks if notebook not in failures]
+    record.store_outputs(stored, redraw=redraw)
     # A page begins with what is recorded, and the reference that was just stored is part of that.
-    for notebook in notebooks:
+    for notebook in stored:
         write_tables(find_notebook(repository(), notebook.paper, notebook.number))
     report.write_readmes(repository())
     glance.write_picture(repository())

@@ -28,7 +28,7 @@ from lib.replication import provenance
 from lib.replication.claims import Claim, Paper, stands_in
 from lib.replication.forest import forest_frame
 from lib.replication.in_short import in_short as claims_in_short
-from lib.replication.listing import listing
+from lib.replication.listing import fenced
 from lib.replication.notebooks import Notebook, all_notebooks, find_notebook
 from lib.replication.paper_file import read_paper
 from lib.replication.parameters import (
@@ -51,7 +51,7 @@ from lib.replication.results import (
 )
 from lib.replication.rows import RunsOf, quantities
 from lib.replication.session import executed_parameters
-from lib.replication.tables import comparison, cost, deviations, evidence, folded, literature, tidy, verdicts_in
+from lib.replication.tables import comparison, cost, deviations_of, evidence, folded, literature, tidy, verdicts_in
 from lib.replication.verdicts import NOT_TESTABLE, NotMeasured, Verdict, judge
 from lib.roots import repository
 
@@ -90,7 +90,7 @@ def in_short(paper: str, notebook: int) -> None:
 
 def show(function: Callable[..., Any]) -> None:
     """Display the source of a function or class of `lib`, so that the algorithm is on the page."""
-    _display_markdown(f"```python\n{listing(function)}```")
+    _display_markdown(fenced(function))
 
 
 class Experiment:
@@ -294,8 +294,7 @@ class Experiment:
 
     def deviations(self) -> None:
         """Show piece by piece where this notebook, the paper and its released code differ, and what that changes."""
-        here = [entry for entry in self.paper.deviations.values() if self.notebook.number in entry.notebooks]
-        _display_markdown(deviations(here))
+        _display_markdown(deviations_of(self.paper, self.notebook.number))
 
     def _recorded(self) -> dict[str, Result]:
         """Recorded results above `reduced`: the columns that stand beside this run."""

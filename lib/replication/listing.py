@@ -9,6 +9,7 @@ from typing import Any
 
 PAGE_WIDTH = 100  # characters of a line of code that fit a page of 800 pixels
 LONG = 3  # lines of a signature, from which on it is shortened
+FENCE = "```python\n"  # how a listing begins on a page
 ARGUMENTS = re.compile(r'\n\n +(Args|Returns|Raises|Attributes):\n.*?(?=\n +""")', re.DOTALL)
 
 
@@ -16,6 +17,11 @@ def listing(shown: Callable[..., Any]) -> str:
     """Source of a function or class, without the list of arguments in its docstring and without a long signature."""
     source = with_short_signature(textwrap.dedent(inspect.getsource(shown)))
     return ARGUMENTS.sub("", source, count=1)
+
+
+def fenced(shown: Callable[..., Any]) -> str:
+    """The listing as Markdown."""
+    return f"{FENCE}{listing(shown)}```"
 
 
 def with_short_signature(source: str) -> str:

@@ -8,19 +8,16 @@ from typing import Any
 
 from lib.files import write_atomically
 from lib.replication.in_short import in_short
-from lib.replication.listing import listing
+from lib.replication.listing import FENCE, fenced
 from lib.replication.notebooks import Notebook
 from lib.replication.paper_file import read_paper
-from lib.replication.tables import deviations
-
-FENCE = "```python\n"  # how a listing begins
+from lib.replication.tables import deviations_of
 
 
 def tables(notebook: Notebook) -> dict[str, str]:
     """A call in a cell of the page -> the Markdown that it shows now."""
-    entries = read_paper(notebook.path.parent).deviations.values()
-    here = [entry for entry in entries if notebook.number in entry.notebooks]
-    return {"replication.in_short(": in_short(notebook), "experiment.deviations()": deviations(here)}
+    ours = deviations_of(read_paper(notebook.path.parent), notebook.number)
+    return {"replication.in_short(": in_short(notebook), "experiment.deviations()": ours}
 
 
 def with_tables(notebook: Notebook) -> dict[str, Any]:
@@ -33,9 +30,9 @@ def with_tables(notebook: Notebook) -> dict[str, Any]:
         for call in (call for call in now if call in source):
             for text in texts:
                 text["text/markdown"] = now[call].splitlines(keepends=True)
-        fenced = [text for text in texts if "".join(text["text/markdown"]).startswith(FENCE)]
-        for text, code in zip(fenced, _listings(source, imported), strict=False):
-            text["text/markdown"] = f"{FENCE}{code}```".splitlines(keepends=True)
+        listed = [text for text in texts if "".join(text["text/markdown"]).startswith(FENCE)]
+        for text, code in zip(listed, _listings(source, imported), strict=False):
+            text["text/markdown"] = code.splitlines(keepends=True)
     return book
 
 
@@ -52,7 +49,7 @@ def write_tables(notebook: Notebook) -> None:
 def _imported(notebook: Notebook) -> dict[str, tuple[str, str]]:
     """Name on the page -> module of `lib` and name in it, of everything that the page imports from there."""
     sources = ("".join(cell["source"]) for cell in notebook.cells if cell["cell_type"] == "code")
-    statements = (statement for source in sources for statement in ast.walk(ast.parse(source)))
+    statements = (statement for source in sources for statement in _statements(source))
     return {
         alias.asname or alias.name: (statement.module, alias.name)
         for statement in statements
@@ -63,14 +60,22 @@ def _imported(notebook: Notebook) -> dict[str, tuple[str, str]]:
 
 def _listings(source: str, imported: dict[str, tuple[str, str]]) -> Iterator[str]:
     """The code that the calls of `replication.show` in a cell list, in their order."""
-    for statement in ast.parse(source).body:
+    for statement in _statements(source):
         match statement:
             case ast.Expr(ast.Call(function, [argument])) if ast.unparse(function) == "replication.show":
                 name, *attributes = ast.unparse(argument).split(".")
                 shown = _found(*imported[name])
                 for attribute in attributes:
                     shown = getattr(shown, attribute)
-                yield listing(shown)
+                yield fenced(shown)
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    """The statements of a cell; none of one that is not plain Python, such as one with a magic command."""
+    try:
+        return ast.parse(source).body
+    except SyntaxError:
+        return []
 
 
 def _found(module: str, name: str) -> Any:

@@ -136,6 +136,11 @@ def verdicts_in(result: Result) -> dict[str, Verdict]:
 HERE = dict(zip(FOLLOWS, ("as the paper", "as the code", "both, measured", "otherwise"), strict=True))
 
 
+def deviations_of(paper: Paper, notebook: int) -> str:
+    """The deviations that concern one notebook."""
+    return deviations(entry for entry in paper.deviations.values() if notebook in entry.notebooks)
+
+
 def deviations(entries: Iterable[Deviation], *, numbered: bool = False) -> str:
     """Piece by piece what the paper says, what its code does and what is done here, why, and what it changes.
 
