@@ -115,7 +115,7 @@ benchmarks/.venv/.installed: benchmarks/requirements.txt
 	@touch $@
 
 bench: benchmarks/.venv/.installed
-	@OMP_NUM_THREADS=1 $(BENCH) -m benchmarks
+	@OMP_NUM_THREADS=1 $(BENCH) -m benchmarks $(ROWS)
 
 # Runs and artefacts; downloaded data sets stay. The environment goes only if it is our own.
 clean:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [--quick] [ROW ...]`: measure, print, and without arguments write the table in README.md."""
+"""`python -m benchmarks [--quick] [ROW ...]`: measure, print and, unless quick, write the table in README.md."""
 
 import os
 import platform
@@ -13,7 +13,7 @@ import torch
 from benchmarks import attacks, corruptions, energy, fooling, metrics, training
 from benchmarks.compare import Outcome, Row, measure
 from benchmarks.nets import subject
-from benchmarks.table import table, with_table
+from benchmarks.table import renewed, table, with_table
 
 README = Path(__file__).parent / "README.md"
 QUICK = 10  # what --quick divides the counts by
@@ -30,10 +30,11 @@ def main(arguments: Sequence[str]) -> int:
         raise SystemExit("every side gets one thread: start this with `make bench`, or set OMP_NUM_THREADS=1")
     divide, names = (QUICK if "--quick" in arguments else 1), [name for name in arguments if name != "--quick"]
     outcomes = [reported(measure(partial(row, divide))) for row in chosen(names)]
-    text = f"{table(outcomes)}\n\n{machine()}"
+    text = table(outcomes, machine())
     print(f"\n{text}")
-    if not arguments:
-        README.write_text(with_table(README.read_text(), text))
+    if divide == 1:
+        new = (lambda old: renewed(old, outcomes, machine())) if names else (lambda old: text)
+        README.write_text(with_table(README.read_text(), new))
     return int(any(outcome.failures for outcome in outcomes))
 
 

@@ -1,6 +1,6 @@
 """The table of all rows, and its place in the README."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmarks.compare import OURS, Outcome
 
@@ -11,10 +11,44 @@ HEAD = (
 )
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """One line for each peer of each row, then what was missed."""
-    lines = [line(outcome, peer) for outcome in outcomes for peer in outcome.ratio]
-    return "\n".join([HEAD, *lines]) + "".join(f"\n\n{missed(o)}" for o in outcomes if o.missed)
+def table(outcomes: Sequence[Outcome], machine: str) -> str:
+    """One line for each peer of each row, then what was missed, then on what it was measured."""
+    return "\n\n".join(["\n".join([HEAD, *lines(outcomes)]), *(missed(o) for o in outcomes if o.missed), machine])
+
+
+def lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """One line for each peer of each row."""
+    return [line(outcome, peer) for outcome in outcomes for peer in outcome.ratio]
+
+
+def renewed(old: str, outcomes: Sequence[Outcome], machine: str) -> str:
+    """`old`, a whole table, with these rows in the place of their old ones; rows that it lacks come last.
+
+    Raises:
+        ValueError: the table was measured on another machine, or with other versions.
+    """
+    body, *notes, measured_on = old.strip().split("\n\n")
+    if measured_on != machine:
+        raise ValueError(
+            f"the table is of another machine or of other versions, so single rows cannot stand in it; measure all "
+            f"rows, or look at what was printed.\nThe table: {measured_on}\nHere: {machine}"
+        )
+    kept, waiting = body.removeprefix(HEAD).strip().splitlines(), list(outcomes)
+    written = [HEAD]
+    for row in kept:
+        due = [outcome for outcome in waiting if is_of(row, outcome)]
+        if not any(is_of(row, outcome) for outcome in outcomes):
+            written.append(row)
+        written += lines(due)
+        waiting = [outcome for outcome in waiting if outcome not in due]
+    notes = [note for note in notes if not any(note.startswith(of_missed(outcome)) for outcome in outcomes)]
+    notes += [missed(outcome) for outcome in outcomes if outcome.missed]
+    return "\n\n".join(["\n".join([*written, *lines(waiting)]), *notes, machine])
+
+
+def is_of(written: str, outcome: Outcome) -> bool:
+    """Whether a line of the table tells of this row."""
+    return written.startswith(f"| {outcome.row.measure} |")
 
 
 def line(outcome: Outcome, peer: str) -> str:
@@ -39,7 +73,12 @@ def verdict(outcome: Outcome) -> str:
 def missed(outcome: Outcome) -> str:
     """By how much a goal is missed, and why."""
     reached = outcome.ratio[outcome.rival] / (outcome.row.goal or 1)
-    return f"Missed: {outcome.row.measure} reaches {100 * reached:.0f} % of its goal. {outcome.row.note}".rstrip()
+    return f"{of_missed(outcome)} {100 * reached:.0f} % of its goal. {outcome.row.note}".rstrip()
+
+
+def of_missed(outcome: Outcome) -> str:
+    """How the paragraph on a missed goal begins."""
+    return f"Missed: {outcome.row.measure} reaches"
 
 
 def rounded(value: float) -> str:
@@ -47,10 +86,10 @@ def rounded(value: float) -> str:
     return f"{float(f'{value:.3g}'):,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def with_table(text: str, new: str) -> str:
-    """`text` with what stands between the marks replaced."""
+def with_table(text: str, new: Callable[[str], str]) -> str:
+    """`text` with what stands between the marks replaced by what `new` makes of it."""
     before, found, rest = text.partition(START)
-    _, end, after = rest.partition(END)
+    old, end, after = rest.partition(END)
     if not found or not end:
         raise ValueError(f"benchmarks/README.md has lost its marks; put {START} and {END} where the table belongs")
-    return f"{before}{START}\n{new}\n{END}{after}"
+    return f"{before}{START}\n{new(old)}\n{END}{after}"
