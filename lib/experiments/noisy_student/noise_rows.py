@@ -3,7 +3,6 @@
 `nets` is name -> one result per seed, the names are those of the notebook.
 """
 
-from collections.abc import Mapping
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +11,19 @@ from lib.replication.rows import Runs, RunsOf, differences, per_seed
 if TYPE_CHECKING:
     import pandas as pd
 
-STUDENT, TEACHER, NOWHERE = "student", "supervised", "without noise on any image"
+STUDENT, TEACHER, CONTROL, NOWHERE = "student", "teacher", "supervised", "without noise on any image"
 BARE = "without augmentation, stochastic depth, dropout"
 
 
 def by_kind(nets: RunsOf) -> dict[str, dict[str, list[Any]]]:
-    """Accuracy of each net, what it lacks against the student with all noise, what it has over its teacher."""
+    """Accuracy of each net, what it lacks against the student with all noise, what it has over the control."""
     rows: dict[str, dict[str, list[Any]]] = {}
     for name, runs in nets.items():
         rows[name] = {"accuracy": per_seed(runs, "accuracy")}
         if name != STUDENT:
             rows[name]["less the student"] = differences(runs, nets[STUDENT], "accuracy")
-        if name != TEACHER:
-            rows[name]["over the supervised net"] = differences(runs, nets[TEACHER], "accuracy")
+        if name != CONTROL:
+            rows[name]["over the supervised net"] = differences(runs, nets[CONTROL], "accuracy")
     return rows
 
 
@@ -102,15 +101,10 @@ def magnitude_rows(read: Runs) -> dict[str, dict[str, list[float]]]:
     return rows
 
 
-def named(nets: RunsOf, names: Mapping[str, str]) -> dict[str, Runs]:
-    """What a table calls a net -> its runs; those that were not trained are left out."""
-    return {row: nets[name] for row, name in names.items() if name in nets}
-
-
 def derived(nets: RunsOf) -> dict[str, list[float]]:
     """What the rules ask beside the accuracies, which `paper.yaml` addresses by their paths; a value per seed."""
     longer = {
-        "gain of that teacher in its last quarter": (TEACHER, "supervised, three quarters"),
+        "gain of that teacher in its last quarter": (TEACHER, "teacher, three quarters"),
         "gain of the noised student in its last quarter": (STUDENT, "student, three quarters"),
     }
     gains = {quantity: differences(nets[long], nets[short], "accuracy") for quantity, (long, short) in longer.items()}
