@@ -34,7 +34,10 @@ def main(arguments: Sequence[str]) -> int:
     print(f"\n{text}")
     if divide == 1:
         new = (lambda old: renewed(old, outcomes, machine())) if names else (lambda old: text)
-        README.write_text(with_table(README.read_text(), new))
+        try:
+            README.write_text(with_table(README.read_text(), new))
+        except ValueError as error:
+            raise SystemExit(f"\n{error}") from error
     return int(any(outcome.failures for outcome in outcomes))
 
 

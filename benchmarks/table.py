@@ -1,6 +1,7 @@
 """The table of all rows, and its place in the README."""
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from benchmarks.compare import OURS, Outcome
 
@@ -30,25 +31,19 @@ def renewed(old: str, outcomes: Sequence[Outcome], machine: str) -> str:
     body, *notes, measured_on = old.strip().split("\n\n")
     if measured_on != machine:
         raise ValueError(
-            f"the table is of another machine or of other versions, so single rows cannot stand in it; measure all "
-            f"rows, or look at what was printed.\nThe table: {measured_on}\nHere: {machine}"
+            f"the table is left as it is: it is of another machine or of other versions, so single rows cannot stand "
+            f"in it. Measure all rows (`make bench`), or take what is printed above.\n"
+            f"The table: {measured_on}\nHere: {machine}"
         )
-    kept, waiting = body.removeprefix(HEAD).strip().splitlines(), list(outcomes)
-    written = [HEAD]
-    for row in kept:
-        due = [outcome for outcome in waiting if is_of(row, outcome)]
-        if not any(is_of(row, outcome) for outcome in outcomes):
-            written.append(row)
-        written += lines(due)
-        waiting = [outcome for outcome in waiting if outcome not in due]
-    notes = [note for note in notes if not any(note.startswith(of_missed(outcome)) for outcome in outcomes)]
+    new = {outcome.row.measure: lines([outcome]) for outcome in outcomes}
+    due, written = dict(new), [HEAD]
+    for old_line in body.removeprefix(HEAD).strip().splitlines():
+        measure = old_line.removeprefix("| ").split(" | ")[0]
+        written += due.pop(measure, []) if measure in new else [old_line]
+    written += chain.from_iterable(due.values())
+    notes = [note for note in notes if not note.startswith(tuple(of_missed(outcome) for outcome in outcomes))]
     notes += [missed(outcome) for outcome in outcomes if outcome.missed]
-    return "\n\n".join(["\n".join([*written, *lines(waiting)]), *notes, machine])
-
-
-def is_of(written: str, outcome: Outcome) -> bool:
-    """Whether a line of the table tells of this row."""
-    return written.startswith(f"| {outcome.row.measure} |")
+    return "\n\n".join(["\n".join(written), *notes, machine])
 
 
 def line(outcome: Outcome, peer: str) -> str:

@@ -29,7 +29,7 @@ def test_a_new_row_comes_last_and_says_what_it_missed():
 
 
 def test_rows_of_two_machines_are_not_mixed():
-    with pytest.raises(ValueError, match=r"another machine.*measure all rows(.|\n)*Here: Other"):
+    with pytest.raises(ValueError, match=r"another machine.*Measure all rows(.|\n)*Here: Other"):
         renewed(OLD, [outcome("first", 5.0)], "Other.")
 
 
